@@ -34,9 +34,13 @@ type TemplateList struct {
 
 // Actions of [Written].
 const (
-	ActionCreated   = "created"
-	ActionUpdated   = "updated"
-	ActionUnchanged = "unchanged"
+	ActionCreated    = "created"
+	ActionUpdated    = "updated"
+	ActionUnchanged  = "unchanged"
+	ActionRolledBack = "rolled_back"
+	ActionRestored   = "restored"
+	ActionDeleted    = "deleted"
+	ActionPurged     = "purged"
 )
 
 // Written says what a create, update, apply, copy, rollback or restore did with one template.
@@ -95,3 +99,20 @@ type RestoreRequest struct {
 type CopyRequest struct {
 	Name string `json:"name" doc:"name of the copy"`
 }
+
+// ListQuery selects the templates of a list.
+type ListQuery struct {
+	// Owner is whose templates; nil means the caller's own. Others' need an administrator.
+	Owner *uint32
+	// AllUsers asks for everybody's; only for administrators.
+	AllUsers bool
+	// Deleted asks for the deleted ones, which can be restored, instead of the living.
+	Deleted bool
+	// After is the Next of the page before; empty for the first page.
+	After string
+	// Limit is the size of a page, at most MaxPage; 0 means MaxPage.
+	Limit int
+}
+
+// MaxPage is the largest number of things on one page of a list.
+const MaxPage = 500

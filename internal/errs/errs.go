@@ -92,21 +92,13 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 // New makes an error; the arguments are those of fmt.Errorf, and a %w among them becomes the cause.
 func New(code Code, format string, args ...any) *Error {
 	wrapped := fmt.Errorf(format, args...)
-	if cause := errors.Unwrap(wrapped); cause != nil {
-		// The cause is already part of the sentence: keep it for errors.As, do not print it twice.
-		return &Error{Code: code, Err: &said{text: wrapped.Error(), cause: cause}}
+	switch wrapped.(type) {
+	case interface{ Unwrap() error }, interface{ Unwrap() []error }:
+		// The cause is already part of the sentence: it is kept for errors.As and not printed twice.
+		return &Error{Code: code, Err: wrapped}
 	}
 	return &Error{Code: code, Message: wrapped.Error()}
 }
-
-// said is a cause whose text is already in the sentence.
-type said struct {
-	text  string
-	cause error
-}
-
-func (s *said) Error() string { return s.text }
-func (s *said) Unwrap() error { return s.cause }
 
 // CodeOf returns the code of the outermost [Error] in err's chain, Internal for an error without one, and "" for nil.
 func CodeOf(err error) Code {

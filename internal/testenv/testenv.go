@@ -41,8 +41,13 @@ func Tool(t testing.TB, name string) string {
 // Closed skips the test because the gate is closed, or fails it where the gate is required.
 func Closed(t testing.TB, gate, reason string) {
 	t.Helper()
-	if slices.Contains(strings.Split(os.Getenv(RequireEnv), ","), gate) {
+	if required(gate) {
 		t.Fatalf("%s names the gate %q, which is closed: %s", RequireEnv, gate, reason)
 	}
 	t.Skipf("gate %s: %s", gate, reason)
+}
+
+// required reports whether [RequireEnv] names the gate.
+func required(gate string) bool {
+	return slices.Contains(strings.Split(os.Getenv(RequireEnv), ","), gate)
 }

@@ -1,0 +1,80 @@
+# The targets are explained by `make help`. Whatever is longer than a few lines is a Go program under test/.
+
+GO        ?= go
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS   := -s -w -X agentd/internal/version.Version=$(VERSION)
+BUILD     := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+PROGRAMS  := agentd ctl
+TOOLS     := bin/tools
+FUZZTIME  ?= 1m
+PREFIX    ?= /usr/local
+LINT_VERSION := v2.15.0
+
+.DEFAULT_GOAL := help
+.PHONY: help build tools test check race fuzz bench lint cover demo install uninstall clean
+
+help: ## show this
+	@echo 'make TARGET'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the programs: bin/agentd and bin/ctl
+	@mkdir -p bin
+	$(BUILD) -o bin/ $(PROGRAMS:%=./%)
+
+tools:
+	@mkdir -p $(TOOLS)
+	@$(GO) build -o $(TOOLS)/ ./test/...
+	@# The tests run in a network without a way out: fetch what they import beforehand.
+	@$(GO) list -deps -test ./... >/dev/null
+
+test: build tools ## run all tests there are; says and asks before it installs what they need
+	@require=$$($(TOOLS)/needs) && \
+	AGENTD_TEST_REQUIRE="$$require" AGENTD_TEST_BIN="$(CURDIR)/bin" \
+		$(TOOLS)/withengine $(TOOLS)/gotest $(TESTFLAGS) ./...
+
+check: ## run the quick tests, which need nothing but Go
+	$(GO) test ./...
+
+race: ## run the quick tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race ./...
+
+fuzz: tools ## fuzz every target for FUZZTIME (1m)
+	@$(TOOLS)/fuzz $(FUZZTIME)
+
+bench: build tools ## measure side by side with docker; prints a table
+	@$(TOOLS)/needs >/dev/null
+	@$(TOOLS)/withengine $(TOOLS)/bench -bin bin
+
+lint: $(TOOLS)/golangci-lint-$(LINT_VERSION) ## check form, faults and the house's rules
+	$< config verify
+	$< run ./...
+	$< fmt --diff
+	$(GO) vet ./...
+	@if command -v shellcheck >/dev/null; then echo shellcheck .ci/run; shellcheck .ci/run; \
+	else echo 'shellcheck is not installed: .ci/run is not checked'; fi
+
+$(TOOLS)/golangci-lint-$(LINT_VERSION):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(CURDIR)/$(TOOLS) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	@mv $(TOOLS)/golangci-lint $@
+
+cover: ## show how much of each package the quick tests run
+	$(GO) test -cover ./...
+
+demo: build tools ## show a template's life before your eyes, in a minute; leaves nothing behind
+	@$(TOOLS)/demo -bin bin
+
+install: build ## install programs, units and configuration below DESTDIR and PREFIX (/usr/local)
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/systemd/system' '$(DESTDIR)/etc/agentd'
+	install -m 0755 $(PROGRAMS:%=bin/%) '$(DESTDIR)$(PREFIX)/bin'
+	for unit in agentd.service agentd.socket; do \
+		sed 's|/usr/bin/|$(PREFIX)/bin/|g' systemd/$$unit > '$(DESTDIR)$(PREFIX)/lib/systemd/system'/$$unit || exit; done
+	test -e '$(DESTDIR)/etc/agentd/agentd.yaml' || \
+		install -m 0644 configs/agentd.yaml '$(DESTDIR)/etc/agentd/agentd.yaml'
+
+uninstall: ## remove what install put there; configuration and state stay
+	rm -f $(PROGRAMS:%='$(DESTDIR)$(PREFIX)/bin/%') \
+		$(patsubst %,'$(DESTDIR)$(PREFIX)/lib/systemd/system/%',agentd.service agentd.socket)
+
+clean: ## remove what was built
+	rm -rf bin

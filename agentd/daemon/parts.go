@@ -1,0 +1,69 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net"
+
+	"agentd/internal/catalog"
+	"agentd/internal/config"
+	"agentd/internal/layout"
+	"agentd/internal/server"
+	"agentd/internal/store"
+	"agentd/internal/unixsock"
+)
+
+// parts are what agentd is made of, once it has started.
+type parts struct {
+	store    *store.Store
+	catalog  *catalog.Catalog
+	server   *server.Server
+	listener net.Listener
+	// changed has room for one word that something has changed.
+	changed chan struct{}
+}
+
+// start opens everything, from the bottom to the top; the listener comes last, so that nobody is kept waiting in vain.
+func (d *daemon) start(ctx context.Context) error {
+	admin, err := administrators(d.cfg.Socket.AdminGroup, d.stdio.UID)
+	if err != nil {
+		return err
+	}
+	d.say("tell the status", d.notify.Status("reading the state directory "+d.cfg.StateDir))
+	st, err := store.Open(layout.State(d.cfg.StateDir), d.log)
+	if err != nil {
+		return err //nolint:wrapcheck // it names the directory and the step
+	}
+	p := &parts{store: st, changed: make(chan struct{}, 1)}
+	p.catalog = catalog.New(st.Templates(), keeping(d.cfg), catalog.Options{Log: d.log})
+	p.server, err = server.New(server.Options{
+		Templates: server.Templates{
+			Reader: p.catalog, Writer: p.catalog, History: p.catalog, Remover: p.catalog,
+		},
+		Count:       p.count,
+		Store:       st.Probe,
+		ConnContext: unixsock.ConnContext(admin, d.log),
+		Changed:     p.change,
+		Log:         d.log,
+	})
+	if err == nil {
+		p.listener, err = d.listen(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, st.Close())
+	}
+	d.parts = p
+	return nil
+}
+
+// change remembers that something has changed; a second one before the first was seen adds nothing.
+func (p *parts) change() {
+	select {
+	case p.changed <- struct{}{}:
+	default:
+	}
+}
+
+func keeping(c config.Config) catalog.Keeping {
+	return catalog.Keeping{Deleted: c.Templates.KeepDeleted, Revisions: c.Templates.KeepRevisions}
+}

@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"agentd/internal/api"
+)
+
+// statusDelay is the least time between two status lines: a thousand creates are not a thousand messages.
+const statusDelay = time.Second
+
+// status is what systemctl status shows.
+type status struct {
+	mu sync.Mutex
+	// refused is why the configuration was not reloaded; empty if it was.
+	refused string
+}
+
+func (s *status) setRefused(why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = why
+}
+
+func (s *status) text(templates int) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := fmt.Sprintf("serving %d templates", templates)
+	if templates == 1 {
+		text = "serving 1 template"
+	}
+	if s.refused != "" {
+		text += "; the changed configuration is not in force: " + s.refused
+	}
+	return text
+}
+
+// tell keeps the status line true.
+func (d *daemon) tell(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.changed:
+		}
+		d.say("tell the status", d.notify.Status(d.status.text(d.count())))
+		pause := time.NewTimer(statusDelay)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		case <-pause.C:
+		}
+	}
+}
+
+// count is the number of living templates of all owners.
+func (p *parts) count() int {
+	n, templates := 0, p.store.Templates()
+	for _, uid := range templates.Owners() {
+		name, id := "", ""
+		for {
+			page := templates.List(uid, false, name, id, api.MaxPage)
+			n += len(page)
+			if len(page) < api.MaxPage {
+				break
+			}
+			last := page[len(page)-1]
+			name, id = last.Name, last.ID
+		}
+	}
+	return n
+}

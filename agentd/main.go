@@ -1,0 +1,12 @@
+// Command agentd serves session templates and sessions on one machine.
+package main
+
+import (
+	"os"
+
+	"agentd/agentd/daemon"
+)
+
+func main() {
+	os.Exit(daemon.Main(os.Args[1:], daemon.OSStdio()))
+}

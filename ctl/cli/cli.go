@@ -1,0 +1,87 @@
+// Package cli is the command line ctl: one file per command, the output that they share, and the exit status.
+package cli
+
+import (
+	"context"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"agentd/internal/client"
+	"agentd/internal/version"
+)
+
+// Main runs ctl with the arguments after the program's name and returns its exit status: 0 done; 1 failed; 2 usage; 3 not
+// found; 4 conflict; 5 permission; 6 timed out; 7 no daemon.
+func Main(args []string, stdio Stdio) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	// The first signal cancels; the second one finds the default again and kills.
+	context.AfterFunc(ctx, stop)
+
+	a := &app{Stdio: stdio, now: time.Now}
+	root := a.root()
+	root.SetArgs(args)
+	return a.fail(root.ExecuteContext(ctx))
+}
+
+// app is one call of ctl: what it reads and writes, the clock, and the flags that every command has.
+type app struct {
+	Stdio
+	now func() time.Time
+
+	socket  string
+	quiet   bool
+	noColor bool
+}
+
+// root is the command tree.
+func (a *app) root() *cobra.Command {
+	root := group(&cobra.Command{
+		Use:   "ctl",
+		Short: "Templates and sessions of the agentd on this machine",
+		Long: `ctl is the command line of agentd, the session agent of this machine.
+
+It talks to agentd over a Unix socket. The first of these that answers is used:
+--socket, $AGENTD_SOCKET, $XDG_RUNTIME_DIR/agentd/agentd.sock (your own
+agentd), /run/agentd/agentd.sock (the machine's).
+
+Exit status: 0 done; 1 failed; 2 wrong usage; 3 not found; 4 conflict; 5
+permission; 6 timed out; 7 no agentd.`,
+		Example: `  # Store a session template, and look at it
+  ctl sesstpl create -f session-template.yaml
+  ctl sesstpl list
+
+  # What went wrong with a document, without storing it
+  ctl sesstpl validate -f session-template.yaml`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+	})
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	root.SetFlagErrorFunc(flagError)
+
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.socket, "socket", "", "talk to the agentd at this `path`")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print only ids")
+	flags.BoolVar(&a.noColor, "no-color", false, "no colours, even on a terminal (also: NO_COLOR)")
+
+	root.AddCommand(a.sesstpl(), a.completion(), a.version())
+	root.SetHelpCommand(a.help())
+	return root
+}
+
+// client is the way to agentd; nothing is dialled before the first request.
+func (a *app) client() *client.Client {
+	return client.New(client.Options{
+		Socket:  a.socket,
+		UID:     a.UID,
+		Getenv:  a.Getenv,
+		Version: version.String(),
+		Warn:    a.warn,
+	})
+}

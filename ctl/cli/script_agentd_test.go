@@ -1,0 +1,138 @@
+package cli_test
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// startLimit bounds the start of agentd: only a broken one takes so long.
+const startLimit = 30 * time.Second
+
+// running is the agentd of one script.
+type running struct {
+	cmd  *exec.Cmd
+	log  *bytes.Buffer
+	done chan struct{}
+}
+
+// agentd starts and ends the script's own agentd.
+func agentd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: agentd start|stop|kill")
+	}
+	switch args[0] {
+	case "start":
+		start(ts)
+	case "stop":
+		end(ts, syscall.SIGTERM)
+	case "kill":
+		end(ts, syscall.SIGKILL)
+	default:
+		ts.Fatalf("agentd %s: want start, stop or kill", args[0])
+	}
+}
+
+// start runs agentd and waits for its word over sd_notify.
+func start(ts *testscript.TestScript) {
+	notify := filepath.Join(ts.Getenv("WORK"), "notify")
+	os.Remove(notify) //nolint:errcheck // it is there only at a second start
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})
+	ts.Check(err)
+	defer conn.Close() //nolint:errcheck // a test's
+
+	r := &running{log: &bytes.Buffer{}, done: make(chan struct{})}
+	r.cmd = exec.Command(lookPath(ts, "agentd"), "--config", filepath.Join(ts.Getenv("WORK"), "agentd.yaml"))
+	r.cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + ts.Getenv("WORK"), "NOTIFY_SOCKET=" + notify,
+		"XDG_RUNTIME_DIR=" + ts.Getenv("WORK"),
+	}
+	r.cmd.Stderr = r.log
+	ts.Check(r.cmd.Start())
+	go func() {
+		r.cmd.Wait() //nolint:errcheck // its status is asked for where it matters
+		close(r.done)
+		conn.Close() //nolint:errcheck // it wakes the reader below
+	}()
+	ts.Defer(func() {
+		r.cmd.Process.Kill() //nolint:errcheck // it may have ended
+		<-r.done
+	})
+	if err := ready(conn); err != nil {
+		r.cmd.Process.Kill() //nolint:errcheck // it may have ended
+		<-r.done
+		ts.Fatalf("agentd did not get ready: %v\n%s", err, r.log)
+	}
+	remember(ts, r)
+}
+
+// ready waits until agentd says so.
+func ready(conn *net.UnixConn) error {
+	if err := conn.SetReadDeadline(time.Now().Add(startLimit)); err != nil {
+		return err
+	}
+	buf := make([]byte, 4096)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(buf[:n])) {
+			if strings.TrimSpace(line) == "READY=1" {
+				return nil
+			}
+		}
+	}
+}
+
+// end sends a signal and waits for the end. What a stopped agentd logged is shown with a failing script.
+func end(ts *testscript.TestScript, sig syscall.Signal) {
+	r := remembered(ts)
+	ts.Check(r.cmd.Process.Signal(sig))
+	<-r.done
+	ts.Logf("[agentd's log]\n%s", r.log)
+	if status := r.cmd.ProcessState.ExitCode(); sig == syscall.SIGTERM && status != 0 {
+		ts.Fatalf("agentd ended with status %d", status)
+	}
+}
+
+func lookPath(ts *testscript.TestScript, name string) string {
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path
+		}
+	}
+	ts.Fatalf("no program %s in %s", name, ts.Getenv("PATH"))
+	return ""
+}
+
+// slot is where Setup leaves room for the script's agentd.
+type slot struct{ running *running }
+
+type slotKey struct{}
+
+func remember(ts *testscript.TestScript, r *running) { slotOf(ts).running = r }
+
+func remembered(ts *testscript.TestScript) *running {
+	r := slotOf(ts).running
+	if r == nil {
+		ts.Fatalf("there is no agentd: agentd start comes first")
+	}
+	return r
+}
+
+func slotOf(ts *testscript.TestScript) *slot {
+	s, ok := ts.Value(slotKey{}).(*slot)
+	if !ok {
+		ts.Fatalf("setup left no room for agentd")
+	}
+	return s
+}

@@ -1,0 +1,177 @@
+package binder
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"agentd/internal/errs"
+)
+
+// Mounts holds sources as mounts of its own beneath a directory that only root enters. It needs CAP_SYS_ADMIN and the
+// engine's mount namespace.
+type Mounts struct {
+	dir string
+}
+
+var _ Binder = (*Mounts)(nil)
+
+// NewMounts makes dir a mount point of its own with private propagation: what is mounted beneath it reaches the engine,
+// which looks it up there, and no other namespace, where it would keep sources busy for ever.
+func NewMounts(dir string) (*Mounts, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, errs.New(errs.Internal, "make %s: %w", dir, err)
+	}
+	mounted, err := isMountpoint(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !mounted {
+		if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+			return nil, errs.New(errs.Internal, "bind %s on itself: %w", dir, err)
+		}
+	}
+	if err := unix.Mount("", dir, "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
+		return nil, errs.New(errs.Internal, "make %s private: %w", dir, err)
+	}
+	return &Mounts{dir: dir}, nil
+}
+
+// Bind clones the mount tree at the source, takes setuid, devices and, if asked, writing away from all of it, and puts
+// it beneath the directory.
+func (m *Mounts) Bind(_ context.Context, s Source) (Bound, error) {
+	target := filepath.Join(m.dir, bindName(s.Session, s.Index))
+	if err := m.drop(target); err != nil {
+		return Bound{}, err
+	}
+	if err := makeMountpoint(target, s.File); err != nil {
+		return Bound{}, err
+	}
+	if err := attach(s, target); err != nil {
+		return Bound{}, errors.Join(err, m.drop(target))
+	}
+	return Bound{Path: target}, nil
+}
+
+// attach works on a tree that nobody sees until it is as it shall be.
+func attach(s Source, target string) error {
+	const recursive = unix.AT_EMPTY_PATH | unix.AT_RECURSIVE
+	tree, err := unix.OpenTree(int(s.File.Fd()), "",
+		recursive|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return errs.New(errs.Internal, "clone the mounts at %s: %w", s.File.Name(), err)
+	}
+	defer unix.Close(tree) //nolint:errcheck // a mount that was moved stays without it
+	attr := unix.MountAttr{
+		Attr_set:    unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV,
+		Propagation: unix.MS_PRIVATE,
+	}
+	if s.ReadOnly {
+		attr.Attr_set |= unix.MOUNT_ATTR_RDONLY
+	}
+	if err := unix.MountSetattr(tree, "", recursive, &attr); err != nil {
+		return errs.New(errs.Internal, "restrict the mounts at %s: %w", s.File.Name(), err)
+	}
+	if err := unix.MoveMount(tree, "", unix.AT_FDCWD, target, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return errs.New(errs.Internal, "mount %s at %s: %w", s.File.Name(), target, err)
+	}
+	return nil
+}
+
+// makeMountpoint makes an empty directory or file, as the source is one.
+func makeMountpoint(target string, source *os.File) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(source.Fd()), &st); err != nil {
+		return errs.New(errs.Internal, "look at %s: %w", source.Name(), err)
+	}
+	switch st.Mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		if err := os.Mkdir(target, 0o700); err != nil {
+			return errs.New(errs.Internal, "make the mountpoint %s: %w", target, err)
+		}
+	case unix.S_IFREG:
+		f, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return errs.New(errs.Internal, "make the mountpoint %s: %w", target, err)
+		}
+		return f.Close()
+	default:
+		return errs.New(errs.Invalid, "mount %s: only directories and regular files can be mounted", source.Name())
+	}
+	return nil
+}
+
+// Release unmounts, makes sure of it, and removes the empty mountpoints; it never removes anything recursively.
+func (m *Mounts) Release(_ context.Context, session string) error {
+	names, err := m.names()
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, name := range names {
+		if s, ok := sessionOf(name); ok && s == session {
+			failures = append(failures, m.drop(filepath.Join(m.dir, name)))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// drop takes one mountpoint away, with whatever is mounted on it, once or several times over.
+func (m *Mounts) drop(target string) error {
+	for {
+		err := unix.Unmount(target, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+			break
+		}
+		if err != nil {
+			return errs.New(errs.Internal, "unmount %s: %w", target, err)
+		}
+	}
+	// Remove is unlink or rmdir: it fails on what is not empty, and cannot reach a source.
+	if err := os.Remove(target); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return errs.New(errs.Internal, "remove the mountpoint: %w", err)
+	}
+	return nil
+}
+
+// Sessions lists the sessions that have mountpoints.
+func (m *Mounts) Sessions(context.Context) ([]string, error) {
+	names, err := m.names()
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, name := range names {
+		if s, ok := sessionOf(name); ok {
+			list = append(list, s)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list), nil
+}
+
+func (m *Mounts) names() ([]string, error) {
+	entries, err := os.ReadDir(m.dir)
+	if err != nil {
+		return nil, errs.New(errs.Internal, "list %s: %w", m.dir, err)
+	}
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, nil
+}
+
+// isMountpoint asks the kernel: statx tells the root of a mount apart since Linux 5.8.
+func isMountpoint(dir string) (bool, error) {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, 0, &st)
+	if err != nil {
+		return false, errs.New(errs.Internal, "look at %s: %w", dir, err)
+	}
+	return st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0, nil
+}

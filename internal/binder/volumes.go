@@ -1,0 +1,115 @@
+package binder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"agentd/internal/errs"
+)
+
+// volumeEngine is the part of the engine that [Volumes] needs.
+type volumeEngine interface {
+	// CreateBindVolume makes a volume of the local driver that binds device when a container with it starts.
+	CreateBindVolume(ctx context.Context, name, device string, readOnly bool) error
+	// RemoveVolume removes one; none is no error.
+	RemoveVolume(ctx context.Context, name string) error
+	// ListVolumes lists the names that begin with the prefix.
+	ListVolumes(ctx context.Context, prefix string) ([]string, error)
+}
+
+// Volumes holds sources as volumes of the engine's local driver whose device is a descriptor of this process: the engine
+// mounts what the descriptor is, whatever has become of its path. It needs no rights of its own; directories only.
+type Volumes struct {
+	engine volumeEngine
+	prefix string
+
+	// mu guards open: the descriptors must stay open until the container has started.
+	mu   sync.Mutex
+	open map[string]*os.File
+}
+
+var _ Binder = (*Volumes)(nil)
+
+// NewVolumes returns a binder whose volumes are named agentd-INSTANCE-SESSION-INDEX.
+func NewVolumes(engine volumeEngine, instance string) *Volumes {
+	return &Volumes{engine: engine, prefix: "agentd-" + instance + "-", open: map[string]*os.File{}}
+}
+
+// Bind makes the volume and keeps a descriptor of its own of the source.
+func (v *Volumes) Bind(ctx context.Context, s Source) (Bound, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(s.File.Fd()), &st); err != nil {
+		return Bound{}, errs.New(errs.Internal, "look at %s: %w", s.File.Name(), err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return Bound{}, errs.New(errs.Unsupported, "mount %s: an ordinary user's agentd can mount directories only",
+			s.File.Name()).WithHint("mount the directory that it lies in")
+	}
+	fd, err := unix.FcntlInt(s.File.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return Bound{}, errs.New(errs.Internal, "keep %s open: %w", s.File.Name(), err)
+	}
+	name := v.prefix + bindName(s.Session, s.Index)
+	v.keep(name, os.NewFile(uintptr(fd), s.File.Name()))
+	device := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)
+	if err := v.engine.RemoveVolume(ctx, name); err != nil {
+		return Bound{}, err
+	}
+	if err := v.engine.CreateBindVolume(ctx, name, device, s.ReadOnly); err != nil {
+		return Bound{}, err
+	}
+	return Bound{Volume: name}, nil
+}
+
+// keep remembers a descriptor, or closes the one before it if file is nil.
+func (v *Volumes) keep(name string, file *os.File) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if old := v.open[name]; old != nil {
+		old.Close() //nolint:errcheck // a descriptor that was only held
+	}
+	delete(v.open, name)
+	if file != nil {
+		v.open[name] = file
+	}
+}
+
+// Release removes the volumes of a session and closes their descriptors.
+func (v *Volumes) Release(ctx context.Context, session string) error {
+	names, err := v.engine.ListVolumes(ctx, v.prefix+session+"-")
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for _, name := range names {
+		if err := v.engine.RemoveVolume(ctx, name); err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		v.keep(name, nil)
+	}
+	return errors.Join(failures...)
+}
+
+// Sessions lists the sessions that have volumes.
+func (v *Volumes) Sessions(ctx context.Context) ([]string, error) {
+	names, err := v.engine.ListVolumes(ctx, v.prefix)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, name := range names {
+		if s, ok := sessionOf(strings.TrimPrefix(name, v.prefix)); ok {
+			list = append(list, s)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list), nil
+}

@@ -1,0 +1,77 @@
+package launch
+
+import (
+	"context"
+
+	"agentd/internal/job"
+	"agentd/internal/plan"
+	"agentd/internal/session"
+)
+
+// Labels of a session's container. An image's labels become its container's too, so only the nonce of our record proves
+// that a container is ours.
+const (
+	LabelSession = "io.agentd.session"
+	LabelNonce   = "io.agentd.nonce"
+	LabelOwner   = "io.agentd.owner"
+)
+
+// ContainerName is the engine's name for a session's container: known before it is made, and found again by it.
+func ContainerName(id string) string { return "agentd-" + id }
+
+// containerStep makes the container; nothing of the template is in its configuration but limits and mounts.
+type containerStep struct{}
+
+var _ Step = containerStep{}
+
+func (containerStep) Name() string       { return StepContainer }
+func (containerStep) Skip(*Attempt) bool { return false }
+
+func (containerStep) Do(ctx context.Context, a *Attempt) error {
+	parent, err := a.Limits.Parent(ctx)
+	if err != nil {
+		return err
+	}
+	if err := a.Commit(func(r *session.Record) { r.Intent = "create the container" }); err != nil {
+		return err
+	}
+	id, err := a.Containers.Create(ctx, a.container(parent))
+	if err != nil {
+		return err
+	}
+	return a.Commit(func(r *session.Record) { r.Intent, r.Staged.ContainerID = "", id })
+}
+
+// container is pure but for the attempt's own memory.
+func (a *Attempt) container(parent string) Container {
+	rec := a.Record()
+	return Container{
+		Name: ContainerName(rec.ID), Hostname: rec.ID, ImageID: rec.Staged.ImageID,
+		Labels: map[string]string{
+			LabelSession: rec.ID, LabelNonce: rec.Nonce, LabelOwner: rec.OwnerName,
+		},
+		User: rec.Plan.User, Mounts: a.mounts(rec), Hide: a.Image().Volumes,
+		Limits: rec.Plan.Limits, Parent: parent, Network: rec.Plan.Network,
+	}
+}
+
+// mounts are agentd-init, the session's own directories, and the plan's, in the order in which they lie over one another.
+func (a *Attempt) mounts(rec session.Record) []Mount {
+	list := []Mount{
+		{Bind: Bind{Path: a.Dir.Scratch}, Target: plan.HomeDir},
+		{Bind: Bind{Path: a.InitPath}, Target: job.InitPath, ReadOnly: true},
+		{Bind: Bind{Path: a.Dir.Session.Run()}, Target: job.Dir},
+		{Bind: Bind{Path: a.Dir.Session.Passwd()}, Target: "/etc/passwd", ReadOnly: true},
+		{Bind: Bind{Path: a.Dir.Session.Group()}, Target: "/etc/group", ReadOnly: true},
+	}
+	binds := a.heldBinds()
+	for i, m := range rec.Plan.Mounts {
+		list = append(list, Mount{Bind: binds[i], Target: m.Target, ReadOnly: m.ReadOnly})
+	}
+	return list
+}
+
+func (containerStep) Undo(ctx context.Context, a *Attempt) error {
+	rec := a.Record()
+	return a.Containers.Remove(ctx, ContainerName(rec.ID), rec.Nonce)
+}

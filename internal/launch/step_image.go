@@ -1,0 +1,56 @@
+package launch
+
+import (
+	"context"
+
+	"agentd/internal/errs"
+	"agentd/internal/plan"
+	"agentd/internal/session"
+)
+
+// imageStep brings the image, and refuses one that cannot do what the plan asks of it.
+type imageStep struct{}
+
+var _ Step = imageStep{}
+
+func (imageStep) Name() string       { return StepImage }
+func (imageStep) Skip(*Attempt) bool { return false }
+
+func (imageStep) Do(ctx context.Context, a *Attempt) error {
+	p := a.Record().Plan
+	image, err := a.Images.Ensure(ctx, p.Image, a.Secrets, func(pr Progress) {
+		pr.Step = StepImage
+		a.Tell(pr)
+	})
+	if err != nil {
+		return err
+	}
+	if err := fitsPlan(image, p); err != nil {
+		return err
+	}
+	for _, v := range image.Volumes {
+		a.Tell(Note{Step: StepImage, Text: "the image's volume " + v + " is an empty tmpfs in the session"})
+	}
+	a.setImage(image)
+	return a.Commit(func(r *session.Record) {
+		r.Staged.ImageID, r.Staged.ImageDigest = image.ID, image.Digest
+	})
+}
+
+// fitsPlan says before a session exists what would fail in it.
+func fitsPlan(image Image, p plan.Plan) error {
+	if p.Steps.StartupFromImage && len(image.Entrypoint)+len(image.Cmd) == 0 {
+		return errs.New(errs.Invalid, "image %s has neither ENTRYPOINT nor CMD for x-agentd.startup_from",
+			p.Image.Reference).WithHint("write spec.kernel.run.startup instead")
+	}
+	needsShell := p.Steps.Bootstrap != "" || p.Steps.Startup != ""
+	if needsShell && image.ShellError != "" {
+		return errs.New(errs.Invalid, "image %s cannot run the bootstrap and startup commands: %s", p.Image.Reference,
+			image.ShellError).
+			WithHint("use an image with a /bin/sh for %s", p.Image.Platform)
+	}
+	return nil
+}
+
+// Undo leaves the image: others may use it.
+func (imageStep) Undo(context.Context, *Attempt) error { return nil }

@@ -1,0 +1,78 @@
+package launch
+
+import (
+	"context"
+	"encoding/json"
+
+	"agentd/internal/errs"
+	"agentd/internal/job"
+	"agentd/internal/plan"
+	"agentd/internal/session"
+)
+
+// startStep hands agentd-init its job and starts the container; from then on the session needs nobody.
+type startStep struct{}
+
+var _ Step = startStep{}
+
+func (startStep) Name() string       { return StepStart }
+func (startStep) Skip(*Attempt) bool { return false }
+
+func (startStep) Do(ctx context.Context, a *Attempt) error {
+	rec := a.Record()
+	raw, err := json.Marshal(Job(rec, a.Image()))
+	if err != nil {
+		return errs.New(errs.Internal, "write the job of session %s: %w", rec.ID, err)
+	}
+	if err := a.Scratches.Hand(ctx, rec, job.FileName, raw); err != nil {
+		return err
+	}
+	if err := a.Commit(func(r *session.Record) { r.Intent = "start the container" }); err != nil {
+		return err
+	}
+	pid, err := a.Containers.Start(ctx, rec.Staged.ContainerID)
+	if err != nil {
+		return err
+	}
+	applied, err := a.Limits.Verify(ctx, pid, rec.Plan.Limits)
+	if err != nil {
+		return err
+	}
+	return a.Commit(func(r *session.Record) { r.Intent, r.Staged.Applied = "", &applied })
+}
+
+// Undo is the container's.
+func (startStep) Undo(context.Context, *Attempt) error { return nil }
+
+// Job is what agentd-init is told: pure.
+func Job(rec session.Record, image Image) job.Job {
+	p := rec.Plan
+	env := p.Environment(image.Env, plan.Identity{
+		SessionID: rec.ID, UserName: rec.OwnerName, ImageID: rec.Staged.ImageID,
+	})
+	j := job.Job{
+		Version: job.Version, Session: rec.ID, Nonce: rec.Nonce, Batch: p.Type == session.Batch, Dir: plan.HomeDir,
+		StopGrace: p.Steps.StopGrace, LogMaxBytes: p.Steps.LogMaxBytes, Env: make([]string, 0, len(env)),
+	}
+	for _, v := range env {
+		j.Env = append(j.Env, v.Name+"="+v.Value)
+	}
+	if p.Steps.Bootstrap != "" {
+		j.Steps = append(j.Steps, job.Step{
+			Name: job.Bootstrap, Argv: shell(p.Steps.Bootstrap), Timeout: p.Steps.BootstrapTimeout,
+		})
+	}
+	startup := shell(p.Steps.Startup)
+	if p.Steps.StartupFromImage {
+		startup = append(append([]string{}, image.Entrypoint...), image.Cmd...)
+	}
+	if p.Steps.StartupFromImage || p.Steps.Startup != "" {
+		j.Steps = append(j.Steps, job.Step{
+			Name: job.Startup, Argv: startup, TTY: p.Steps.TTY, Timeout: p.Steps.Timeout,
+		})
+	}
+	return j
+}
+
+// shell is how a script becomes a command.
+func shell(script string) []string { return []string{"/bin/sh", "-c", script} }

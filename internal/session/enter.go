@@ -1,0 +1,38 @@
+package session
+
+import (
+	"time"
+
+	"agentd/internal/errs"
+)
+
+// Reasons of transitions and results.
+const (
+	ReasonUser        = "user"
+	ReasonExit        = "exit"
+	ReasonOOM         = "oom"
+	ReasonTimeout     = "timeout"
+	ReasonLost        = "lost"
+	ReasonHostRestart = "host-restart"
+	ReasonStep        = "step-failed"
+)
+
+// Enter moves the record to the next status and adds the line to its history. A transition that is not in the table is
+// an internal error and changes nothing.
+func (r *Record) Enter(next Status, now time.Time, reason, message string) error {
+	if r.Status != "" && !r.Status.May(next) {
+		return errs.New(errs.Internal, "session %s: no way from %s to %s", r.ID, r.Status, next)
+	}
+	r.Status = next
+	r.History = append(r.History, Transition{
+		Sequence: len(r.History) + 1, Status: next, Time: now.UTC(), Reason: reason, Message: message,
+	})
+	if next.Final() {
+		ended := now.UTC()
+		r.Ended = &ended
+		if r.Result == "" {
+			r.Result = Undefined
+		}
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+// Package sessioninit is the first process of a session's container: it runs the job's steps, writes their log and results,
+// serves the session's socket, and reaps what nobody else does. From its job on it needs nobody.
+//
+//	job file, or start on the socket
+//	   └▶ bootstrap ─▶ startup ─▶ batch: exit with its code
+//	                              interactive: go on until SIGTERM or SIGINT
+//
+// There is exactly one place that waits for children, [reaper.collect]; package os/exec is not used here, because beside a
+// reaper it loses exit codes.
+package sessioninit
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"agentd/internal/job"
+	"agentd/internal/version"
+)
+
+// exitOurs is the exit code for a fault of agentd-init itself or of its job file.
+const exitOurs = 125
+
+// Main is agentd-init's main function; args are os.Args.
+func Main(args []string) int {
+	switch {
+	case len(args) > 3 && args[1] == stageFlag:
+		return stage(args[2], args[3:])
+	case len(args) == 2 && args[1] == "--version":
+		os.Stdout.WriteString(version.String() + "\n") //nolint:errcheck // there is nobody else to tell
+		return 0
+	case os.Getpid() != 1:
+		complain("agentd-init is the first process of a session's container, and of no use elsewhere")
+		return exitOurs
+	}
+	// The session's code has our user: keep it from tracing us and from reading our memory, which holds the nonce.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		complain("prctl: " + err.Error())
+		return exitOurs
+	}
+	in, err := open(job.Dir)
+	if err != nil {
+		complain(err.Error())
+		return exitOurs
+	}
+	return in.run()
+}
+
+// complain writes where the engine's own log finds it.
+func complain(text string) {
+	os.Stderr.WriteString("agentd-init: " + text + "\n") //nolint:errcheck // there is nobody else to tell
+}

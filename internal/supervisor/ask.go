@@ -1,0 +1,98 @@
+package supervisor
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"agentd/internal/api"
+	"agentd/internal/errs"
+	"agentd/internal/identity"
+	"agentd/internal/session"
+)
+
+// Find returns the record of the session that ref names, and what it waits for in words, if it waits.
+func (s *Supervisor) Find(caller identity.Caller, ref string) (session.Record, string, error) {
+	l, err := s.find(caller, ref)
+	if err != nil {
+		return session.Record{}, "", err
+	}
+	return l.snapshot(), s.ledger.why(l.id), nil
+}
+
+// List returns the caller's sessions, newest first; everybody's with all, for administrators.
+func (s *Supervisor) List(caller identity.Caller, all, ended bool) []session.Record {
+	s.mu.Lock()
+	list := make([]session.Record, 0, len(s.index.byID))
+	for _, l := range s.index.byID {
+		rec := l.snapshot()
+		mine := rec.Owner == caller.UID || all && caller.Admin
+		if mine && (ended || !rec.Status.Final()) {
+			list = append(list, rec)
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(list, func(a, b session.Record) int {
+		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
+	})
+	return list
+}
+
+// Terminate asks a session to end, politely, or at once with force. Asking again is no error; one that has ended stays as
+// it is.
+func (s *Supervisor) Terminate(caller identity.Caller, ref string, force bool) (session.Record, error) {
+	l, err := s.find(caller, ref)
+	if err != nil {
+		return session.Record{}, err
+	}
+	if rec := l.snapshot(); rec.Status.Final() {
+		return rec, nil
+	}
+	err = l.attempt.Commit(func(r *session.Record) {
+		r.Stop = &session.Stop{Reason: session.ReasonUser, By: caller.UID, Forced: force, Time: s.o.Now().UTC()}
+	})
+	if err != nil {
+		return session.Record{}, err
+	}
+	l.ask(force, errStopped)
+	return l.snapshot(), nil
+}
+
+// Remove forgets a session that has ended, with its logs and its files.
+func (s *Supervisor) Remove(ctx context.Context, caller identity.Caller, ref string) (session.Record, error) {
+	l, err := s.find(caller, ref)
+	if err != nil {
+		return session.Record{}, err
+	}
+	rec := l.snapshot()
+	if !rec.Status.Final() {
+		return rec, errs.New(errs.Conflict, "remove session %s: it is %s", rec.ID, rec.Status).
+			WithHint("end it first: ctl session terminate %s", rec.ID)
+	}
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		return rec, ctx.Err()
+	}
+	if rec = l.snapshot(); !rec.Cleaned {
+		return rec, errs.New(errs.Conflict, "remove session %s: it is not cleaned up yet, see the daemon's log", rec.ID)
+	}
+	if err := s.o.Records.Remove(rec.Owner, rec.ID); err != nil {
+		return rec, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.index.remove(l, rec)
+	return rec, nil
+}
+
+// Listen returns the events after the sequence, and those to come, that the caller may see; of one session if id is not
+// empty. The channel is closed when the listener falls behind: he may listen again from what he has seen.
+func (s *Supervisor) Listen(
+	caller identity.Caller, all bool, id string, after int64,
+) (old []api.Event, events <-chan api.Event, cancel func()) {
+	return s.hub.listen(after, func(e api.Event) bool {
+		mine := e.OwnerUID == caller.UID || caller.Admin && (all || id != "")
+		return mine && (id == "" || e.SessionID == id)
+	})
+}

@@ -1,0 +1,85 @@
+package supervisor
+
+import (
+	"context"
+	"sync"
+
+	"agentd/internal/launch"
+	"agentd/internal/session"
+)
+
+// live is one session in this process, from its acceptance until its record is removed.
+type live struct {
+	id      string
+	attempt *launch.Attempt
+	// stop asks the goroutine that drives the session to end it.
+	stop chan struct{}
+	// done is closed when nothing drives the session any more: it has ended and is cleaned, or agentd stops.
+	done chan struct{}
+
+	// mu guards what follows.
+	mu sync.Mutex
+	// cancelUp ends a launch that is under way.
+	cancelUp context.CancelCauseFunc
+	// asked is closed once stop was asked for; forced when it was asked for with force.
+	asked, forced bool
+}
+
+func (l *live) snapshot() session.Record { return l.attempt.Record() }
+
+// enter moves the session on, makes that durable, and tells everybody.
+func (s *Supervisor) enter(l *live, next session.Status, reason, message string) error {
+	var moved error
+	err := l.attempt.Commit(func(r *session.Record) {
+		moved = r.Enter(next, s.o.Now(), reason, message)
+	})
+	if moved != nil {
+		return moved
+	}
+	rec := l.snapshot()
+	s.hub.status(rec, message)
+	if next.Final() {
+		s.mu.Lock()
+		s.index.ended(l, rec)
+		s.mu.Unlock()
+	}
+	return err
+}
+
+// ask notes that the session shall end, and wakes who drives it. It reports whether that is news.
+func (l *live) ask(force bool, cause error) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	news := !l.asked || force && !l.forced
+	if !news {
+		return false
+	}
+	l.asked, l.forced = true, l.forced || force
+	if l.cancelUp != nil {
+		l.cancelUp(cause)
+	}
+	select {
+	case l.stop <- struct{}{}:
+	default:
+		// It has not yet seen the last one, and will look at what is asked for now.
+	}
+	return true
+}
+
+func (l *live) wanted() (asked, forced bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.asked, l.forced
+}
+
+// upContext is the context of the launch; a stop that was asked for already ends it at once.
+func (l *live) upContext(parent context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(parent)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.cancelUp = cancel
+	if l.asked {
+		cancel(errStopped)
+	}
+	return ctx, cancel
+}

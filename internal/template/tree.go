@@ -1,0 +1,47 @@
+package template
+
+import (
+	"bytes"
+)
+
+// tree is one document of a source.
+type tree struct {
+	root       *node
+	start, end int
+	json       bool
+}
+
+// trees reads the documents of a source; empty ones are left out.
+func (r *reader) trees() ([]tree, error) {
+	if r.encoding(); len(r.problems) > 0 {
+		return nil, nil
+	}
+	var all []tree
+	for _, c := range split(r.source) {
+		trees, err := r.chunk(c)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range trees {
+			if t.root != nil && !t.root.null() {
+				all = append(all, t)
+			}
+		}
+	}
+	return all, nil
+}
+
+// chunk reads one YAML document, or all JSON values of a sequence of them.
+func (r *reader) chunk(c chunk) ([]tree, error) {
+	text := bytes.TrimSpace(r.text[c.start:c.end])
+	if len(text) > 0 && (text[0] == '{' || text[0] == '[') {
+		if trees, ok, err := r.json(c); ok || err != nil {
+			return trees, err
+		}
+	}
+	if c.end-c.start > MaxDocumentBytes {
+		return nil, r.documentTooLarge(c.start, c.end)
+	}
+	root := r.yaml(c)
+	return []tree{{root: root, start: c.start, end: c.end}}, nil
+}

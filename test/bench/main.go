@@ -1,0 +1,104 @@
+// Command bench measures agentd and ctl side by side with docker, in one run, and prints a table. It judges nothing: a
+// machine that is busy measures what it likes.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"agentd/test/daemon"
+)
+
+func main() {
+	bin := flag.String("bin", "bin", "`directory` of the programs agentd and ctl")
+	docker := flag.String("docker", "docker", "docker's command line")
+	pairs := flag.Int("pairs", 20, "alternating `pairs` of each row, at least 10")
+	many := flag.Int("templates", 10_000, "`number` of templates that is many")
+	flag.Parse()
+	if err := run(*bin, *docker, max(*pairs, 10), *many); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench is what the rows measure with.
+type bench struct {
+	ctx    context.Context //nolint:containedctx // it is the life of this program
+	bin    string
+	docker string
+	dir    string
+	pairs  int
+	table  table
+}
+
+func run(bin, docker string, pairs, many int) (err error) {
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer cancel()
+	if bin, err = filepath.Abs(bin); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "agentd-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	b := &bench{ctx: ctx, bin: bin, docker: docker, dir: dir, pairs: pairs}
+
+	if err := b.idle(); err != nil {
+		return fmt.Errorf("agentd's memory: %w", err)
+	}
+	few, stopFew, err := b.agentd("few", 10)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopFew()) }()
+	lot, stopLot, err := b.agentd("many", many)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopLot()) }()
+	if err := b.lookups(few, lot, many); err != nil {
+		return fmt.Errorf("lookups: %w", err)
+	}
+	if err := b.commands(few); err != nil {
+		return fmt.Errorf("commands: %w", err)
+	}
+	b.print(os.Stdout)
+	return nil
+}
+
+// agentd starts one with n templates.
+func (b *bench) agentd(name string, n int) (socket string, stop func() error, err error) {
+	dir := filepath.Join(b.dir, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", nil, err
+	}
+	d, err := daemon.New(filepath.Join(b.bin, "agentd"), dir)
+	if err != nil {
+		return "", nil, err
+	}
+	if err := d.Start(os.Environ()); err != nil {
+		return "", nil, err
+	}
+	if err := fill(b.ctx, d.Socket(), n); err != nil {
+		return "", nil, errors.Join(err, d.Stop())
+	}
+	return d.Socket(), d.Stop, nil
+}
+
+func (b *bench) print(w io.Writer) {
+	host, _ := exec.Command("uname", "-srm").Output()                                                               //nolint:errcheck // told if known
+	version, _ := exec.Command(b.docker, "version", "--format", "{{.Client.Version}} {{.Server.Version}}").Output() //nolint:errcheck // told if known
+	fmt.Fprintf(w, "%s; docker client and engine %s\n", strings.TrimSpace(string(host)), strings.TrimSpace(string(version)))
+	fmt.Fprintf(w, "at least %d alternating pairs a row, after two that do not count; ratios are of the medians\n\n", b.pairs)
+	b.table.print(w)
+}
