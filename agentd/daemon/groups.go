@@ -15,8 +15,9 @@ func groupID(group string) (uint32, error) {
 		return uint32(n), nil
 	}
 	g, err := user.LookupGroup(group)
-	if _, unknown := errors.AsType[user.UnknownGroupError](err); unknown {
-		return 0, errs.New(errs.NotFound, "there is no group %q", group).WithHint("groupadd --system %s", group)
+	if unknownGroup(err) {
+		return 0, errs.New(errs.Invalid, "the configured group %q: %w", group, err).
+			WithHint("groupadd --system %s, or configure another one", group)
 	}
 	if err != nil {
 		return 0, errs.New(errs.Unavailable, "look up the group %q: %w", group, err)
@@ -26,6 +27,11 @@ func groupID(group string) (uint32, error) {
 		return 0, errs.New(errs.Internal, "the gid of the group %q: %w", group, err)
 	}
 	return uint32(n), nil
+}
+
+func unknownGroup(err error) bool {
+	_, unknown := errors.AsType[user.UnknownGroupError](err)
+	return unknown
 }
 
 // administrators tells who may see and change everybody's: root, the user that agentd runs as, and a group if one is

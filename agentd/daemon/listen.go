@@ -72,7 +72,7 @@ func (d *daemon) socketGroup() (int, error) {
 		return unixsock.KeepGID, nil
 	}
 	gid, err := groupID(name)
-	if errs.Is(err, errs.NotFound) && name == defaultGroup {
+	if unknownGroup(err) && name == defaultGroup {
 		d.log.Warn("there is no group agentd: only root can use the socket (groupadd --system agentd)")
 		return unixsock.KeepGID, nil
 	}

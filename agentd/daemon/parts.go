@@ -25,6 +25,12 @@ type parts struct {
 
 // start opens everything, from the bottom to the top; the listener comes last, so that nobody is kept waiting in vain.
 func (d *daemon) start(ctx context.Context) error {
+	cfg, err := d.load()
+	if err != nil {
+		return err
+	}
+	d.cfg = cfg
+	d.log = newLogger(d.stdio.Err, cfg.Log, &d.level)
 	admin, err := administrators(d.cfg.Socket.AdminGroup, d.stdio.UID)
 	if err != nil {
 		return err

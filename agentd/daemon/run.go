@@ -36,19 +36,12 @@ type daemon struct {
 // run serves until a signal stops it. A start that fails is an error; a stop that was asked for is not.
 //
 //	main goroutine   signals, and waits for the others
-//	start            opens the store, makes the listener; ends before anything is served
+//	start            reads the configuration, opens the store, makes the listener; ends before anything is served
 //	serve            the accept loop; net/http has one goroutine a connection
 //	tell             the status line, after each change
-//	housekeep        purges what was deleted long ago
+//	housekeep        purges what was deleted long ago, returns memory
 //	watch            the watchdog, if the service manager has one
 func (d *daemon) run(ctx context.Context) error {
-	cfg, err := d.load()
-	if err != nil {
-		return err
-	}
-	d.cfg = cfg
-	d.log = newLogger(d.stdio.Err, cfg.Log, &d.level)
-
 	// In a goroutine of its own, so that a signal ends even a start that hangs on a dead disk.
 	started := make(chan error, 1)
 	go func() { started <- d.start(ctx) }()
@@ -63,7 +56,6 @@ func (d *daemon) run(ctx context.Context) error {
 		case sig := <-d.signals:
 			if sig != syscall.SIGHUP {
 				// Nothing is served, and the store is safe to leave at any instant.
-				d.log.Info("stopped before the start was over", "signal", sig.String())
 				return nil
 			}
 			reload = true
@@ -89,7 +81,6 @@ func (d *daemon) serve(ctx context.Context, reload bool) error {
 	if reload {
 		d.reload()
 	}
-	returnMemory()
 	for {
 		select {
 		case err := <-served:

@@ -26,7 +26,9 @@ func TestMain(m *testing.M) { testscript.Main(tests{m}, map[string]func(){"as": 
 //
 // Beside testscript's own words there are
 //
-//	exec as USER [fails STATUS] PROGRAM ARG...   run as alice, bob, mallory or root; with fails, it must end with STATUS
+//	exec as USER [tty] [fails STATUS] PROGRAM ARG...
+//	                                             run as alice, bob, mallory or root; with tty, on a terminal of 80 columns;
+//	                                             with fails, it must end with STATUS
 //	agentd start|stop|kill                       the script's own agentd; start waits until it is ready
 //	capture NAME                                 put what was last printed into the variable NAME
 //	same FILE...                                 the files are byte for byte what was last printed

@@ -1,13 +1,17 @@
 package cli_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
+
+	"github.com/creack/pty"
 )
 
 // storyUser is a user of the stories. He needs no entry in /etc/passwd.
@@ -39,34 +43,60 @@ func asMain() {
 
 func runAs(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: as USER [fails STATUS] PROGRAM ARG...")
+		return errors.New("usage: as USER [tty] [fails STATUS] PROGRAM ARG...")
 	}
 	name, args := args[0], args[1:]
+	terminal := args[0] == "tty"
+	if terminal {
+		args = args[1:]
+	}
 	want := 0
-	if args[0] == "fails" && len(args) > 2 {
+	if len(args) > 2 && args[0] == "fails" {
 		n, err := strconv.Atoi(args[1])
 		if err != nil || n == 0 {
 			return fmt.Errorf("fails %q: not a status", args[1])
 		}
 		want, args = n, args[2:]
 	}
-	program, err := exec.LookPath(args[0])
-	if err != nil {
-		return err
-	}
 	if err := become(name); err != nil {
 		return err
 	}
-	if want == 0 {
-		return syscall.Exec(program, args, os.Environ())
+	cmd := exec.Command(args[0], args[1:]...)
+	run := runPlain
+	if terminal {
+		run = runOnTerminal
 	}
-	cmd := exec.Command(program, args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	err = cmd.Run()
+	if err := run(cmd); cmd.ProcessState == nil {
+		return err
+	}
 	if status := cmd.ProcessState.ExitCode(); status != want {
-		return fmt.Errorf("%v ended with status %d, want %d (%w)", args, status, want, err)
+		return fmt.Errorf("%v ended with status %d, want %d", args, status, want)
 	}
 	return nil
+}
+
+func runPlain(cmd *exec.Cmd) error {
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+// runOnTerminal gives the command a terminal of 80 columns for all three of its files. What it types is what `as` reads;
+// what the terminal shows, echo included, is what `as` prints.
+func runOnTerminal(cmd *exec.Cmd) error {
+	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
+	if err != nil {
+		return err
+	}
+	go io.Copy(terminal, os.Stdin) //nolint:errcheck // the command may end before it has read all
+	// At the command's end the kernel answers with EIO.
+	shown, err := io.ReadAll(terminal)
+	if err != nil && !errors.Is(err, syscall.EIO) {
+		return err
+	}
+	if _, err := os.Stdout.Write(bytes.ReplaceAll(shown, []byte("\r\n"), []byte("\n"))); err != nil {
+		return err
+	}
+	return cmd.Wait()
 }
 
 // become takes on a user's ids and home. An ordinary user stays who he is.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// blanks may stand around and inside of an amount; they are what \\s is in a JSON Schema on every engine.
+// blanks may stand around and inside of an amount; they are what \s is in a JSON Schema on every engine.
 const blanks = " \t\r\n\f"
 
 // maxDigits bounds what is turned into a big number; no amount needs more.

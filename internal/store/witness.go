@@ -99,7 +99,8 @@ func (w witnesses) revision(p place, text []byte) (body revisionBody, outcome st
 		rev.Image, rev.Architecture = t.Spec.Kernel.Image, t.Spec.Kernel.Architecture
 		rev.Description, rev.Labels = t.Extension.Description, t.Extension.Labels
 	}
-	rev.HasSecrets = bytes.Contains(text, []byte(template.Marker))
+	_, err = os.Lstat(p.secrets())
+	rev.HasSecrets = err == nil || bytes.Contains(text, []byte(template.Marker))
 	return newBody(rev, text), outcome
 }
 

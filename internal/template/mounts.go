@@ -14,7 +14,7 @@ func (o *object) mounts() []Mount {
 		switch {
 		case f.value.null():
 		case f.value.kind == scalar:
-			if strings.TrimSpace(f.value.text) == "" {
+			if isBlank(f.value.text) {
 				o.problem(f.value.off, at, "mount-value", `is blank: write a target, or nothing at all for %s`, m.DefaultTarget())
 				break
 			}

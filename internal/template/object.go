@@ -99,7 +99,7 @@ func (o *object) scalar(name string) (member, string) {
 		o.problem(m.value.off, m.path, "type", "wants a string, not %s", m.value.what())
 		return m, ""
 	}
-	if strings.TrimSpace(m.value.text) == "" {
+	if isBlank(m.value.text) {
 		return m, ""
 	}
 	return m, m.value.text
@@ -116,7 +116,7 @@ func (o *object) required(name, what string) (member, string) {
 		o.problem(o.off, join(o.path, name), "required", "required: %s", what)
 	case m.value.null():
 		o.problem(m.off, m.path, "required", "required, but null: %s", what)
-	case m.value.kind == scalar && strings.TrimSpace(m.value.text) == "":
+	case m.value.kind == scalar && isBlank(m.value.text):
 		o.problem(m.off, m.path, "required", "required, but blank: %s", what)
 	}
 	return o.scalar(name)

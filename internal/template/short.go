@@ -1,6 +1,9 @@
 package template
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // maxQuoted bounds what a message repeats of the document, in characters.
 const maxQuoted = 60
@@ -12,3 +15,6 @@ func short(s string) string {
 	}
 	return strconv.Quote(s)
 }
+
+// isBlank reports whether an author wrote nothing to speak of. White space is what \s is in a JSON Schema on every engine.
+func isBlank(s string) bool { return strings.Trim(s, " \t\r\n\f") == "" }

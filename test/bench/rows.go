@@ -74,7 +74,7 @@ func resident(pid int) (float64, error) {
 }
 
 func newClient(socket string) *client.Client {
-	return client.New(client.Options{Socket: socket})
+	return client.New(client.Options{Socket: socket, UID: os.Getuid(), Getenv: os.Getenv})
 }
 
 // fill creates n templates, template-1 and so on, through the API.

@@ -45,8 +45,8 @@ in a directory of its own: ` + s.dir)
 	if err := s.close(); err != nil {
 		return err
 	}
-	s.say(fmt.Sprintf("Done: %d steps in %.1f s, each as it should be. agentd is stopped and its directory\nremoved. "+
-		"README.md tells how to go on.", len(story()), time.Since(begin).Seconds()))
+	s.say(fmt.Sprintf("Done: %d steps in %.1f s, each as it should be. agentd is stopped and its\n"+
+		"directory removed. README.md tells how to go on.", len(story()), time.Since(begin).Seconds()))
 	return nil
 }
 

@@ -38,12 +38,12 @@ func revisions() []step {
 		},
 		{
 			why:     "Every update makes a revision.",
-			command: "sed 's/mem: 4g/mem: 8g/' session-template.yaml | ctl sesstpl update template1234",
+			command: "sed 's/4g/8g/' session-template.yaml | ctl sesstpl update template1234",
 			want:    []string{"updated template1234 (", "revision 2"},
 		},
 		{
 			command: "ctl sesstpl diff template1234",
-			want:    []string{"-        mem: 4g", "+        mem: 8g"}, exit: 1,
+			want:    []string{"-          mem: 4g", "+          mem: 8g"}, exit: 1,
 		},
 		{command: "ctl sesstpl history template1234", want: []string{"REVISION", "create", "update"}},
 		{
@@ -73,7 +73,7 @@ func secretsAndCrashes() []step {
 		{
 			why: "A literal password is kept apart from the text, and only its owner sees it.",
 			command: `sed -e 's/template1234/private/' \
-    -e '/branch:/i\          credential: {username: me, password: hunter2}' \
+    -e '/branch:/i\            credential: {username: me, password: hunter2}' \
     session-template.yaml | ctl sesstpl create`,
 			want: []string{"created private ("},
 		},

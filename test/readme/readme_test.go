@@ -55,7 +55,7 @@ func TestReadme_FirstSessionByHand(t *testing.T) {
 			t.Errorf("missing: %s", line)
 		}
 	}
-	for _, want := range []string{"created template1234 (", "+        mem: 8g", "now revision 3", "agentd: 0\n"} {
+	for _, want := range []string{"created template1234 (", "+          mem: 8g", "now revision 3", "agentd: 0\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("missing: %s", want)
 		}
