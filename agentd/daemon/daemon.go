@@ -35,8 +35,8 @@ func OSStdio() Stdio {
 	return Stdio{Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, UID: os.Geteuid()}
 }
 
-// Main runs agentd with the arguments after the program's name and returns its exit status: 0 after a stop that was asked
-// for; 2 for a wrong call; the others are those of ctl.
+// Main runs agentd with the arguments after the program's name and returns its exit status: 0 after a stop that was
+// asked for; 2 for a wrong call; the others are those of ctl.
 func Main(args []string, stdio Stdio) int {
 	// Before anything else: a signal that comes during a slow start must find its handler.
 	signals := make(chan os.Signal, 8)
@@ -131,6 +131,6 @@ func fail(w io.Writer, err error) int {
 	if e, ok := errors.AsType[*errs.Error](err); ok && e.Hint != "" {
 		fmt.Fprintf(&b, "hint: %s\n", e.Hint)
 	}
-	io.WriteString(w, b.String()) //nolint:errcheck,gosec // there is nowhere left to say it
+	io.WriteString(w, b.String()) //nolint:errcheck // there is nowhere left to say it
 	return api.Lookup(errs.CodeOf(err)).Exit
 }

@@ -64,8 +64,8 @@ func makeRuntimeDir(dir string, uid int) error {
 	return nil
 }
 
-// socketGroup is the gid of the socket. Without the default group the socket is agentd's own user's alone: an agentd that
-// was just unpacked runs, and nobody gets more rights than was said.
+// socketGroup is the gid of the socket. Without the default group the socket is agentd's own user's alone: an agentd
+// that was just unpacked runs, and nobody gets more rights than was said.
 func (d *daemon) socketGroup() (int, error) {
 	name := d.cfg.Socket.Group
 	if name == "" {

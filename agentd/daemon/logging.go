@@ -49,10 +49,11 @@ type line struct {
 	w   io.Writer
 }
 
-func newJournalHandler(w io.Writer, level slog.Leveler) *journalHandler {
+func newJournalHandler(w io.Writer, level *slog.LevelVar) *journalHandler {
 	out := &line{w: w}
 	plain := func(groups []string, a slog.Attr) slog.Attr {
-		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+		_, isLevel := a.Value.Any().(slog.Level)
+		if len(groups) == 0 && (isLevel || a.Key == slog.TimeKey && a.Value.Kind() == slog.KindTime) {
 			return slog.Attr{}
 		}
 		return a

@@ -36,7 +36,7 @@ func (d *daemon) start(ctx context.Context) error {
 		return err
 	}
 	d.say("tell the status", d.notify.Status("reading the state directory "+d.cfg.StateDir))
-	st, err := store.Open(layout.State(d.cfg.StateDir), d.log)
+	st, err := store.Open(layout.State(d.cfg.StateDir), d.log) //nolint:contextcheck // what it begins must end
 	if err != nil {
 		return err //nolint:wrapcheck // it names the directory and the step
 	}

@@ -13,18 +13,18 @@ func (d *daemon) reload() {
 	if err != nil {
 		d.log.Error("the configuration is not reloaded; the old one stays in force", "error", err)
 		first, _, _ := strings.Cut(err.Error(), "\n")
-		d.status.setRefused(first)
+		d.status.setNote("the configuration was not reloaded: " + first)
 	} else {
 		applied, restart := config.Reload(d.cfg, loaded)
 		d.cfg = applied
 		d.level.Set(levelOf(applied.Log.Level))
 		d.catalog.SetKeeping(keeping(applied))
 		d.log.Info("the configuration is reloaded")
-		d.status.setRefused("")
+		d.status.setNote("")
 		if len(restart) > 0 {
 			keys := strings.Join(restart, ", ")
 			d.log.Warn("some changed keys take effect only after a restart", "keys", keys)
-			d.status.setRefused(keys + " need a restart")
+			d.status.setNote("a restart is needed for " + keys)
 		}
 	}
 	d.say("tell the status", d.notify.Status(d.status.text(d.count())))

@@ -76,7 +76,7 @@ func (d *daemon) serve(ctx context.Context, reload bool) error {
 	go d.tell(ctx)
 	go d.housekeep(ctx)
 	if err := d.watch(ctx); err != nil {
-		return errors.Join(err, d.stop())
+		return errors.Join(err, d.stop(ctx))
 	}
 	if reload {
 		d.reload()
@@ -92,16 +92,16 @@ func (d *daemon) serve(ctx context.Context, reload bool) error {
 			}
 			d.log.Info("stopping", "signal", sig.String())
 			cancel()
-			return d.stop()
+			return d.stop(ctx)
 		}
 	}
 }
 
 // stop lets the requests under way end, for a while. A second signal ends them at once.
-func (d *daemon) stop() error {
+func (d *daemon) stop(ctx context.Context) error {
 	d.say("say that agentd stops", d.notify.Stopping())
 	d.say("tell the status", d.notify.Status("stopping: waiting for requests"))
-	ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
 	defer cancel()
 	done := make(chan struct{})
 	defer close(done)

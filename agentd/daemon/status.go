@@ -15,14 +15,14 @@ const statusDelay = time.Second
 // status is what systemctl status shows.
 type status struct {
 	mu sync.Mutex
-	// refused is why the configuration was not reloaded; empty if it was.
-	refused string
+	// note is what is to be known about the configuration; empty if all of it is in force.
+	note string
 }
 
-func (s *status) setRefused(why string) {
+func (s *status) setNote(note string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.refused = why
+	s.note = note
 }
 
 func (s *status) text(templates int) string {
@@ -32,8 +32,8 @@ func (s *status) text(templates int) string {
 	if templates == 1 {
 		text = "serving 1 template"
 	}
-	if s.refused != "" {
-		text += "; the changed configuration is not in force: " + s.refused
+	if s.note != "" {
+		text += "; " + s.note
 	}
 	return text
 }

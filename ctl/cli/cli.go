@@ -13,8 +13,8 @@ import (
 	"agentd/internal/version"
 )
 
-// Main runs ctl with the arguments after the program's name and returns its exit status: 0 done; 1 failed; 2 usage; 3 not
-// found; 4 conflict; 5 permission; 6 timed out; 7 no daemon.
+// Main runs ctl with the arguments after the program's name and returns its exit status: 0 done; 1 failed; 2 usage;
+// 3 not found; 4 conflict; 5 permission; 6 timed out; 7 no daemon.
 func Main(args []string, stdio Stdio) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -56,6 +56,7 @@ permission; 6 timed out; 7 no agentd.`,
 
   # What went wrong with a document, without storing it
   ctl sesstpl validate -f session-template.yaml`,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd) },
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},

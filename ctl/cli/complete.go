@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,7 +42,7 @@ func (a *app) completeTemplates(most int, deleted bool) completer {
 			if strings.ContainsAny(word, " :\t") || printable(word) != word {
 				word = t.ID
 			}
-			if strings.HasPrefix(word, begun) {
+			if strings.HasPrefix(word, begun) && !slices.Contains(args, word) {
 				words = append(words, cobra.CompletionWithDesc(word, printable(about)))
 			}
 		}

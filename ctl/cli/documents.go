@@ -29,7 +29,7 @@ func addFiles(cmd *cobra.Command) *[]string {
 func (a *app) documents(cmd *cobra.Command, files []string) ([]client.Document, error) {
 	if len(files) == 0 {
 		if terminal(a.In) != nil {
-			return nil, errs.New(errs.Usage, "%s: no document", cmd.CommandPath()).
+			return nil, errs.New(errs.Usage, "%s: no document", called(cmd)).
 				WithHint("name a file: %s -f FILE - or pipe one in: %s < FILE", cmd.CommandPath(), cmd.CommandPath())
 		}
 		files = []string{stdinName}

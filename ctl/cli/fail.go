@@ -60,7 +60,7 @@ func sentence(err error) string {
 
 // warn says something on standard error that stops nothing.
 func (a *app) warn(text string) {
-	fmt.Fprintf(a.Err, "warning: %s\n", printable(text)) //nolint:errcheck // a warning that cannot be shown stops nothing
+	fmt.Fprintf(a.Err, "warning: %s\n", printable(text)) //nolint:errcheck // it stops nothing
 }
 
 // note says something on standard error that is no warning.

@@ -34,7 +34,8 @@ func addOutput(cmd *cobra.Command, formats ...string) *format {
 
 // completeFlag offers words as the values of a flag that cmd has.
 func completeFlag(cmd *cobra.Command, flag string, words []string) {
-	_ = cmd.RegisterFlagCompletionFunc( //nolint:errcheck // it fails only for a flag that cmd lacks, and a test asks
+	// It fails only for a flag that cmd lacks, and a test asks for the completion.
+	_ = cmd.RegisterFlagCompletionFunc(
 		flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 

@@ -9,19 +9,7 @@ func (a *app) help() *cobra.Command {
 		Long:  `Explain a command: the same as --help behind it.`,
 		Example: `  ctl help
   ctl help sesstpl create`,
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			target, rest, err := cmd.Root().Find(args)
-			if err != nil || len(rest) > 0 {
-				return nil, cobra.ShellCompDirectiveNoFileComp
-			}
-			var words []cobra.Completion
-			for _, sub := range target.Commands() {
-				if sub.IsAvailableCommand() {
-					words = append(words, cobra.CompletionWithDesc(sub.Name(), sub.Short))
-				}
-			}
-			return words, cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: completeCommands,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target, rest, err := cmd.Root().Find(args)
 			if err != nil {
@@ -34,4 +22,19 @@ func (a *app) help() *cobra.Command {
 			return target.Help()
 		},
 	}
+}
+
+// completeCommands offers the commands below those that were typed.
+func completeCommands(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	target, rest, err := cmd.Root().Find(args)
+	if err != nil || len(rest) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var words []cobra.Completion
+	for _, sub := range target.Commands() {
+		if sub.IsAvailableCommand() {
+			words = append(words, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+		}
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp
 }

@@ -62,8 +62,7 @@ func fields(t reflect.Type, prefix string) []string {
 		return []string{strings.TrimSuffix(prefix, ".")}
 	}
 	var all []string
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case f.Anonymous && name == "":

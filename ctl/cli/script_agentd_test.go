@@ -1,11 +1,11 @@
 package cli_test
 
 import (
-	"bytes"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -19,7 +19,6 @@ const startLimit = 30 * time.Second
 // running is the agentd of one script.
 type running struct {
 	cmd  *exec.Cmd
-	log  *bytes.Buffer
 	done chan struct{}
 }
 
@@ -43,35 +42,42 @@ func agentd(ts *testscript.TestScript, neg bool, args []string) {
 // start runs agentd and waits for its word over sd_notify.
 func start(ts *testscript.TestScript) {
 	notify := filepath.Join(ts.Getenv("WORK"), "notify")
-	os.Remove(notify) //nolint:errcheck // it is there only at a second start
+	os.Remove(notify) // it is there only at a second start
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})
 	ts.Check(err)
-	defer conn.Close() //nolint:errcheck // a test's
+	defer conn.Close()
 
-	r := &running{log: &bytes.Buffer{}, done: make(chan struct{})}
+	log, err := os.OpenFile(logFile(ts), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	ts.Check(err)
+	defer log.Close()
+	r := &running{done: make(chan struct{})}
 	r.cmd = exec.Command(lookPath(ts, "agentd"), "--config", filepath.Join(ts.Getenv("WORK"), "agentd.yaml"))
 	r.cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + ts.Getenv("WORK"), "NOTIFY_SOCKET=" + notify,
 		"XDG_RUNTIME_DIR=" + ts.Getenv("WORK"),
 	}
-	r.cmd.Stderr = r.log
+	r.cmd.Stderr = log
 	ts.Check(r.cmd.Start())
 	go func() {
-		r.cmd.Wait() //nolint:errcheck // its status is asked for where it matters
+		r.cmd.Wait() // its status is asked for where it matters
 		close(r.done)
-		conn.Close() //nolint:errcheck // it wakes the reader below
+		conn.Close() // it wakes the reader below
 	}()
 	ts.Defer(func() {
-		r.cmd.Process.Kill() //nolint:errcheck // it may have ended
+		r.cmd.Process.Kill() // it may have ended
 		<-r.done
 	})
 	if err := ready(conn); err != nil {
-		r.cmd.Process.Kill() //nolint:errcheck // it may have ended
+		r.cmd.Process.Kill() // it may have ended
 		<-r.done
-		ts.Fatalf("agentd did not get ready: %v\n%s", err, r.log)
+		ts.Fatalf("agentd did not get ready: %v\n%s", err, ts.ReadFile(logFile(ts)))
 	}
+	ts.Setenv("AGENTD_PID", strconv.Itoa(r.cmd.Process.Pid))
 	remember(ts, r)
 }
+
+// logFile is what all agentds of the script have said.
+func logFile(ts *testscript.TestScript) string { return filepath.Join(ts.Getenv("WORK"), "agentd.log") }
 
 // ready waits until agentd says so.
 func ready(conn *net.UnixConn) error {
@@ -97,7 +103,7 @@ func end(ts *testscript.TestScript, sig syscall.Signal) {
 	r := remembered(ts)
 	ts.Check(r.cmd.Process.Signal(sig))
 	<-r.done
-	ts.Logf("[agentd's log]\n%s", r.log)
+	ts.Logf("[agentd.log]\n%s", ts.ReadFile(logFile(ts)))
 	if status := r.cmd.ProcessState.ExitCode(); sig == syscall.SIGTERM && status != 0 {
 		ts.Fatalf("agentd ended with status %d", status)
 	}

@@ -29,10 +29,12 @@ func TestMain(m *testing.M) { testscript.Main(tests{m}, map[string]func(){"as": 
 //	exec as USER [tty] [fails STATUS] PROGRAM ARG...
 //	                                             run as alice, bob, mallory or root; with tty, on a terminal of 80 columns;
 //	                                             with fails, it must end with STATUS
-//	agentd start|stop|kill                       the script's own agentd; start waits until it is ready
+//	agentd start|stop|kill                       the script's own agentd, which logs to agentd.log; start
+//	                                             waits until it is ready, and sets AGENTD_PID
 //	capture NAME                                 put what was last printed into the variable NAME
 //	same FILE...                                 the files are byte for byte what was last printed
 //	secretless DIR TEXT                          no file below DIR that others may read contains TEXT
+//	$ME                                          the user of what is run without `as`
 //	[root]                                       condition: there are two users
 func TestScripts(t *testing.T) {
 	bin := testenv.Binaries(t)
@@ -76,7 +78,11 @@ func setup(env *testscript.Env, bin string) error {
 	env.Setenv("PATH", bin+":"+env.Getenv("PATH"))
 	env.Setenv("AGENTD_SOCKET", filepath.Join(env.WorkDir, "run", "agentd.sock"))
 	env.Setenv("TMPDIR", filepath.Join(env.WorkDir, "tmp"))
-	env.Setenv("SAMPLE", filepath.Join(env.WorkDir, "sample.yaml"))
+	me := "alice"
+	if os.Geteuid() == 0 {
+		me = "root"
+	}
+	env.Setenv("ME", me)
 	if err := os.Mkdir(filepath.Join(env.WorkDir, "tmp"), 0o700); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ func asMain() {
 
 func runAs(args []string) error {
 	if len(args) < 2 {
-		return errors.New("usage: as USER [tty] [fails STATUS] PROGRAM ARG...")
+		return errors.New("usage: as USER [tty] [fails STATUS] PROGRAM and its arguments")
 	}
 	name, args := args[0], args[1:]
 	terminal := args[0] == "tty"
@@ -87,7 +87,7 @@ func runOnTerminal(cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	go io.Copy(terminal, os.Stdin) //nolint:errcheck // the command may end before it has read all
+	go io.Copy(terminal, os.Stdin) // the command may end before it has read all
 	// At the command's end the kernel answers with EIO.
 	shown, err := io.ReadAll(terminal)
 	if err != nil && !errors.Is(err, syscall.EIO) {

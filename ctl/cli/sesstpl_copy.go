@@ -20,9 +20,6 @@ The copy has revisions of its own.`,
 	}
 	f, o := addWrittenOutput(cmd), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		ref, err := o.ref(cmd, args[0])
 		if err != nil {
 			return err

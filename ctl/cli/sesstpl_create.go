@@ -42,9 +42,6 @@ func (a *app) putting(
 ) *cobra.Command {
 	files, f, o := addFiles(cmd), addWrittenOutput(cmd), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		uid, err := o.uid(cmd)
 		if err != nil {
 			return err
@@ -70,8 +67,8 @@ func (a *app) putting(
 	return cmd
 }
 
-// checkAll has agentd check several files before the first of them is stored, and tells the problems of all at once. One
-// file needs no check: it is stored as a whole or not at all.
+// checkAll has agentd check several files before the first of them is stored, and tells the problems of all at once.
+// One file needs no check: it is stored as a whole or not at all.
 func checkAll(ctx context.Context, c *client.Client, docs []client.Document) error {
 	if len(docs) < 2 {
 		return nil

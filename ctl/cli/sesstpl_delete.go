@@ -38,9 +38,6 @@ made from a template go on.`,
 	cmd.Flags().BoolVarP(&force, "force", "f", false, "the same as --yes")
 	f, o := addWrittenOutput(cmd), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		uid, err := o.uid(cmd)
 		if err != nil {
 			return err
@@ -67,7 +64,7 @@ made from a template go on.`,
 // confirm asks on a terminal; only yes is yes. Without a terminal it refuses: a script has to say --yes.
 func (a *app) confirm(cmd *cobra.Command, question string) error {
 	if terminal(a.In) == nil || terminal(a.Err) == nil {
-		return usage(cmd, "%s without a terminal needs --yes", cmd.CommandPath())
+		return usage(cmd, "%s --purge without a terminal needs --yes", called(cmd))
 	}
 	fmt.Fprintf(a.Err, "%s [y/N] ", printable(question)) //nolint:errcheck // without an answer nothing is done
 	answer, err := bufio.NewReader(a.In).ReadString('\n')

@@ -59,9 +59,6 @@ command, with 2 where that would be 1.`,
 	file := cmd.Flags().StringP("file", "f", "", "`file` to compare with, or - for standard input")
 	f, o := addOutput(cmd, formatText, formatJSON, formatYAML), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		ref, err := o.ref(cmd, args[0])
 		if err != nil {
 			return err
@@ -173,7 +170,7 @@ func (a *app) showDiff(f *format, from, to side) error {
 		}
 	} else if !a.quiet {
 		if a.color() {
-			text = colored(text)
+			text = painted(text)
 		}
 		if err := a.print(text); err != nil {
 			return err
@@ -185,8 +182,8 @@ func (a *app) showDiff(f *format, from, to side) error {
 	return nil
 }
 
-// colored gives a unified diff git's colours.
-func colored(diff string) string {
+// painted gives a unified diff git's colours.
+func painted(diff string) string {
 	var b strings.Builder
 	for line := range strings.Lines(diff) {
 		code := ""

@@ -33,9 +33,6 @@ stay as they are when that stays.`,
 	}
 	f, o := addWrittenOutput(cmd), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		ref, err := o.ref(cmd, args[0])
 		if err != nil {
 			return err
@@ -102,12 +99,17 @@ func kept(err error, d *draft, id string, revision int) error {
 	if !ok {
 		e = errs.New(errs.Internal, "%w", err)
 	}
-	hint := fmt.Sprintf("your text is kept: mend it, then ctl sesstpl update %s --revision %d -f %s", id, revision, d.name)
-	if e.Code == errs.Stale {
-		hint = fmt.Sprintf("your text is kept in %s: see what changed with ctl sesstpl diff %s %d, "+
+	again := fmt.Sprintf("ctl sesstpl update %s --revision %d -f %s", id, revision, d.name)
+	switch {
+	case e.Code == errs.Stale:
+		return e.WithHint("your text is kept in %s: see what changed with ctl sesstpl diff %s %d, "+
 			"put it in, then ctl sesstpl update %s -f %s", d.name, id, revision, id, d.name)
+	case e.Code == errs.Invalid:
+		return e.WithHint("your text is kept: mend it, then %s", again)
+	case e.Hint != "":
+		return e.WithHint("%s; your text is kept, to go on: %s", e.Hint, again)
 	}
-	return e.WithHint("%s", hint)
+	return e.WithHint("your text is kept; to go on: %s", again)
 }
 
 // draft is the file that is edited.

@@ -47,9 +47,6 @@ field.`,
 	written := &format{allowed: []string{formatYAML, formatJSON}}
 	cmd.Flags().VarP(written, "format", "f", "yaml: the document as it was written; json: as -o json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		if err := apart(cmd, "format", "output"); err != nil {
 			return err
 		}

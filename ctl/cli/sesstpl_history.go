@@ -30,9 +30,6 @@ and why. A deleted template has its history until it is gone for good.`,
 	}
 	f, o := addOutput(cmd, formatTable, formatJSON, formatYAML, formatName), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		ref, err := o.ref(cmd, args[0])
 		if err != nil {
 			return err
@@ -55,8 +52,8 @@ func (a *app) history(f *format, h api.History) error {
 		return a.data(f.value, historyOutput{SchemaVersion: api.SchemaVersion, History: h})
 	}
 	t := &table{header: []column{
-		{title: "REVISION"}, {title: "MADE"}, {title: "BY"}, {title: "CAUSE", shrinks: true}, {title: "NAME", shrinks: true},
-		{title: "BYTES"},
+		{title: "REVISION"}, {title: "MADE"}, {title: "BY"}, {title: "CAUSE", shrinks: true},
+		{title: "NAME", shrinks: true}, {title: "BYTES"},
 	}}
 	for _, r := range h.Revisions {
 		t.add(number(r), when(r.Time, a.now()), userName(r.AuthorUID), r.Cause, r.Name, strconv.Itoa(r.Size))

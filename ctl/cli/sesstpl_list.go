@@ -38,9 +38,6 @@ gone for good.`,
 	cmd.Flags().BoolVar(&q.AllUsers, "all-users", false, "list everybody's; for administrators")
 	f, o := addOutput(cmd, formatTable, formatJSON, formatYAML, formatName), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		if err := apart(cmd, "all-users", "owner"); err != nil {
 			return err
 		}
@@ -77,8 +74,8 @@ func (a *app) list(f *format, q api.ListQuery, templates []api.Template) error {
 // listTable is the list as people see it.
 func (a *app) listTable(q api.ListQuery, templates []api.Template) *table {
 	t := &table{header: []column{
-		{title: "NAME", shrinks: true}, {title: "ID"}, {title: "TYPE"}, {title: "IMAGE", shrinks: true}, {title: "REVISION"},
-		{title: "UPDATED"},
+		{title: "NAME", shrinks: true}, {title: "ID"}, {title: "TYPE"}, {title: "IMAGE", shrinks: true},
+		{title: "REVISION"}, {title: "UPDATED"},
 	}}
 	if q.Deleted {
 		t.header[5] = column{title: "DELETED"}

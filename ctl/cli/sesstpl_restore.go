@@ -23,9 +23,6 @@ another one with --name.`,
 	name := cmd.Flags().String("name", "", "restore it under this `name`")
 	f, o := addWrittenOutput(cmd), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		ref, err := o.ref(cmd, args[0])
 		if err != nil {
 			return err

@@ -23,9 +23,6 @@ lost, and a rollback can be rolled back.`,
 	to := cmd.Flags().Int("to", 0, "`number` of the revision, instead of the argument")
 	f, o := addWrittenOutput(cmd), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		if err := positive(cmd, "to", *to); err != nil {
 			return err
 		}
@@ -34,7 +31,7 @@ lost, and a rollback can be rolled back.`,
 		case len(args) == 2 && revision != 0:
 			return usage(cmd, "give the revision once: as an argument or with --to")
 		case len(args) == 1 && revision == 0:
-			return usage(cmd, "%s needs REVISION", cmd.CommandPath())
+			return usage(cmd, "%s needs REVISION", called(cmd))
 		case len(args) == 2:
 			n, err := revisionNumber(cmd, args[1])
 			if err != nil {

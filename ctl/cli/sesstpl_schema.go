@@ -21,9 +21,6 @@ validate accepts; some rules of validate are beyond a schema.`,
 	}
 	f := addOutput(cmd, formatJSON, formatYAML)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		text := template.Schema()
 		if f.value == formatYAML {
 			yaml, err := template.YAML(text)

@@ -31,9 +31,6 @@ comes back with that.`,
 	revision := cmd.Flags().Int("revision", 0, "`number` of the revision that the change was made from")
 	f, o := addWrittenOutput(cmd), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		if err := positive(cmd, "revision", *revision); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -44,9 +45,6 @@ wrong. The exit status is 1 if there is any; warnings stop nothing.`,
 	files := addFiles(cmd)
 	f := addOutput(cmd, formatText, formatTable, formatJSON, formatYAML, formatName)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		docs, err := a.documents(cmd, *files)
 		if err != nil {
 			return err
@@ -112,19 +110,19 @@ func notValid(problems int) string {
 // validText is the list of the templates that are valid.
 func (a *app) validText(f *format, out validateOutput) string {
 	t := table{header: []column{{title: "FILE", shrinks: true}, {title: "LINE"}, {title: "NAME", shrinks: true}}}
-	text := ""
+	var text strings.Builder
 	for _, v := range out.Templates {
 		t.add(v.File, strconv.Itoa(v.Line), v.Name)
 		switch {
 		case a.quiet:
 		case f.value == formatName:
-			text += printable(v.Name) + "\n"
+			text.WriteString(printable(v.Name) + "\n")
 		case f.value == formatText:
-			text += printable(v.File+":"+strconv.Itoa(v.Line)+": "+v.Name+": valid") + "\n"
+			text.WriteString(printable(v.File+":"+strconv.Itoa(v.Line)+": "+v.Name+": valid") + "\n")
 		}
 	}
 	if f.value == formatTable {
 		return t.render(a.outWidth())
 	}
-	return text
+	return text.String()
 }

@@ -14,6 +14,11 @@ func usage(cmd *cobra.Command, format string, args ...any) error {
 	return errs.New(errs.Usage, format, args...).WithHint("see: %s --help", cmd.CommandPath())
 }
 
+// called is the command as a message names it, behind the program's name.
+func called(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+}
+
 // flagError is what cobra's complaint about a flag becomes.
 func flagError(cmd *cobra.Command, err error) error { return usage(cmd, "%s", err.Error()) }
 
@@ -53,13 +58,13 @@ func argumentNames(names ...string) cobra.PositionalArgs {
 		}
 		switch {
 		case len(args) < least:
-			return usage(cmd, "%s needs %s", cmd.CommandPath(), strings.TrimSuffix(names[len(args)], "..."))
+			return usage(cmd, "%s needs %s", called(cmd), strings.TrimSuffix(names[len(args)], "..."))
 		case len(args) > max(most, least):
-			return usage(cmd, "%s: one argument too many: %q", cmd.CommandPath(), args[most])
+			return usage(cmd, "%s: one argument too many: %q", called(cmd), args[most])
 		}
 		for i, arg := range args {
 			if arg == "" {
-				return usage(cmd, "%s: argument %d is empty", cmd.CommandPath(), i+1)
+				return usage(cmd, "%s: argument %d is empty", called(cmd), i+1)
 			}
 		}
 		return nil

@@ -27,9 +27,6 @@ well without agentd too, and says on standard error why it was not reached.`,
 	}
 	f := addOutput(cmd, formatText, formatTable, formatJSON, formatYAML)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if err := a.check(cmd); err != nil {
-			return err
-		}
 		v := versionOutput{SchemaVersion: api.SchemaVersion, Client: version.String()}
 		health, err := a.client().Health(cmd.Context())
 		v.Daemon = health.Version

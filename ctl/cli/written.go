@@ -31,7 +31,9 @@ func (a *app) written(f *format, done []api.Written) error {
 	case f.value == formatName:
 		return a.lines(each(done, func(w api.Written) string { return w.Template.Name }))
 	case f.value == formatTable:
-		t := table{header: []column{{title: "ACTION"}, {title: "ID"}, {title: "NAME", shrinks: true}, {title: "REVISION"}}}
+		t := table{header: []column{
+			{title: "ACTION"}, {title: "ID"}, {title: "NAME", shrinks: true}, {title: "REVISION"},
+		}}
 		for _, w := range done {
 			t.add(w.Action, w.Template.ID, w.Template.Name, strconv.Itoa(w.Template.Revision))
 		}

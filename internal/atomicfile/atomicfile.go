@@ -1,5 +1,5 @@
-// Package atomicfile writes files so that a crash at any instant leaves the old content or the new, and reads them with
-// suspicion: no links, no pipes, no surprises in size.
+// Package atomicfile writes files so that a crash at any instant leaves the old content or the new, and reads them
+// with suspicion: no links, no pipes, no surprises in size.
 //
 // A failed fsync is final for its operation: the kernel may have dropped the dirty pages and report success the next
 // time ("fsyncgate", PostgreSQL 2018), so nothing here asks twice.
@@ -26,9 +26,9 @@ var (
 	ErrInDoubt = errors.New("the directory could not be synced")
 )
 
-// Write replaces the content of the file at path, or creates it, with exactly the permissions mode: a temporary file in
-// the same directory, fsync, rename, fsync of the directory. It refuses to replace what is no regular file. After an
-// error the old content stands, unless the error is [ErrInDoubt].
+// Write replaces the content of the file at path, or creates it, with exactly the permissions mode: a temporary file
+// in the same directory, fsync, rename, fsync of the directory. It refuses to replace what is no regular file. After
+// an error the old content stands, unless the error is [ErrInDoubt].
 func Write(path string, data []byte, mode fs.FileMode) error {
 	switch info, err := os.Lstat(path); {
 	case err == nil && !info.Mode().IsRegular():

@@ -56,7 +56,7 @@ func odd(t *testing.T) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { unix.Close(socket) }) //nolint:errcheck // the end of the test
+	t.Cleanup(func() { unix.Close(socket) }) // the end of the test
 	for _, err := range []error{
 		unix.Mkfifo(paths["FIFO"], 0o600), os.Mkdir(paths["directory"], 0o700), os.WriteFile(target, []byte("x"), 0o600),
 		os.Symlink(target, paths["link"]), os.Symlink("nowhere", paths["dangling link"]),

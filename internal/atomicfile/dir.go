@@ -18,8 +18,8 @@ func SyncDir(path string) error {
 	return errors.Join(err, dir.Close())
 }
 
-// MkdirAll makes the directory path and the parents that are missing, each with exactly the permissions mode, and makes
-// each durable in its parent. What is there already is left as it is.
+// MkdirAll makes the directory path and the parents that are missing, each with exactly the permissions mode, and
+// makes each durable in its parent. What is there already is left as it is.
 func MkdirAll(path string, mode fs.FileMode) error {
 	info, err := os.Stat(path)
 	switch {

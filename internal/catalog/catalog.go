@@ -192,3 +192,24 @@ func (c *Catalog) describe(r template.Revision) api.Template {
 	}
 	return t
 }
+
+// Document returns a revision of a living template (0: the newest) with the literal secrets that its markers stand for.
+// It is for a launch by the owner himself: nobody else's launch may use his secrets.
+func (c *Catalog) Document(
+	_ context.Context, caller identity.Caller, ref string, revision int,
+) (template.Revision, template.Template, template.Secrets, error) {
+	head, err := c.find(caller, nil, ref)
+	if err != nil {
+		return template.Revision{}, template.Template{}, nil, err
+	}
+	number := cmp.Or(revision, head.Number)
+	doc, secrets, err := c.stored(head.Owner, head.ID, number)
+	if err != nil {
+		return template.Revision{}, template.Template{}, nil, err
+	}
+	if caller.UID != head.Owner {
+		secrets = nil
+	}
+	head.Number = number
+	return head, doc.Template, secrets, nil
+}

@@ -83,6 +83,9 @@ func (p *pipe) UploadPack(ctx context.Context, req *packp.UploadPackRequest) (*p
 	if err := pktline.NewEncoder(p.in).EncodeString("done\n"); err != nil {
 		return nil, p.complaint(err)
 	}
+	if err := p.in.Close(); err != nil {
+		return nil, err
+	}
 	answer := packp.NewUploadPackResponse(req)
 	if err := answer.Decode(io.NopCloser(p.out)); err != nil {
 		return nil, p.complaint(fmt.Errorf("decoding upload-pack: %w", err))
@@ -108,8 +111,14 @@ func openGit(ctx context.Context, s source, w *watch) (session, error) {
 	if err := pktline.NewEncoder(conn).EncodeString(hello); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return newPipe(conn, conn, w, conn.Close), nil
+	return newPipe(openEnded{conn}, conn, w, conn.Close), nil
 }
+
+// openEnded is a connection of which one direction cannot be closed alone: a git daemon takes that for the end of both.
+type openEnded struct{ io.Writer }
+
+// Close does nothing.
+func (openEnded) Close() error { return nil }
 
 // openFile runs the host's own git-upload-pack on a path, as the caller, who must be able to read it. Where that is
 // missing there is no other way: the format on disk is for git to read.
@@ -119,7 +128,7 @@ func openFile(ctx context.Context, s source, w *watch) (session, error) {
 		return nil, errs.New(errs.Unsupported, "no program git on this agent, which file:// needs").
 			WithHint("install git, or give the repository by https or ssh")
 	}
-	cmd := exec.CommandContext(ctx, git, "upload-pack", "--strict", s.endpoint.Path)
+	cmd := exec.CommandContext(ctx, git, "upload-pack", s.endpoint.Path)
 	said := &tail{}
 	cmd.Stderr = said
 	in, err := cmd.StdinPipe()

@@ -34,7 +34,7 @@ func (s *store) receive(ctx context.Context, data io.Reader, w *watch, report fu
 		return err
 	}
 	// Read to the end of the stream, where an error of the host may stand.
-	if _, err := io.Copy(io.Discard, in.r); err != nil {
+	if err := in.drain(); err != nil {
 		return err
 	}
 	w.rest()
@@ -62,6 +62,16 @@ type intake struct {
 	f   *bufio.Writer
 	j   *job
 	n   int64
+	eof bool
+}
+
+// drain reads what is left. A stream that has ended is not asked again: it would wait for the host to hang up.
+func (in *intake) drain() error {
+	if in.eof {
+		return nil
+	}
+	_, err := io.Copy(io.Discard, in.r)
+	return err
 }
 
 // Read reads up to a budget.
@@ -69,7 +79,11 @@ func (in *intake) Read(p []byte) (int, error) {
 	if in.ctx.Err() != nil {
 		return 0, context.Cause(in.ctx)
 	}
+	if in.eof {
+		return 0, io.EOF
+	}
 	n, err := in.r.Read(p)
+	in.eof = errors.Is(err, io.EOF)
 	in.n += int64(n)
 	in.j.received.Add(int64(n))
 	if budget := in.j.takeBytes(int64(n)); budget != nil {

@@ -86,11 +86,26 @@ func (s *staging) publish() error {
 			return err
 		}
 	}
-	err := s.root.Rename(s.req.Staging(), dir)
+	err := s.rename(dir)
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.ENOTDIR) {
 		return occupied(s.req)
 	}
 	return err
+}
+
+// rename is rename(2), which replaces an empty directory; [os.Root.Rename] refuses to.
+func (s *staging) rename(dir string) error {
+	from, err := s.root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer from.Close() //nolint:errcheck // a directory
+	to, err := s.root.Open(path.Dir(dir))
+	if err != nil {
+		return err
+	}
+	defer to.Close() //nolint:errcheck // a directory
+	return unix.Renameat(int(from.Fd()), s.req.Staging(), int(to.Fd()), path.Base(dir))
 }
 
 // undo removes all that was made.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -20,11 +21,11 @@ import (
 // shortDir is a directory whose paths fit into a socket's address, whatever TMPDIR and the test's name are.
 func shortDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "client-")
+	dir, err := os.MkdirTemp("/tmp", "client-") //nolint:usetesting // its paths are too long
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) }) //nolint:errcheck // a test's
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
 }
 
@@ -36,9 +37,9 @@ func serve(t *testing.T, h http.HandlerFunc, o Options) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &http.Server{Handler: h}   //nolint:gosec // the only client is this test
-	go srv.Serve(l)                   //nolint:errcheck // it ends with the test
-	t.Cleanup(func() { srv.Close() }) //nolint:errcheck // a test's
+	srv := &http.Server{Handler: h} //nolint:gosec // the only client is this test
+	go srv.Serve(l)                 // it ends with the test
+	t.Cleanup(func() { srv.Close() })
 	c := New(o)
 	t.Cleanup(c.Close)
 	return c
@@ -98,7 +99,7 @@ func TestAnswer_OfSomethingElseIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	for name, h := range map[string]http.HandlerFunc{
 		"a page":         func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "404 page not found", 404) },
-		"a redirect":     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) },
+		"a redirect":     func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 		"not JSON":       func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
 		"without a code": func(w http.ResponseWriter, _ *http.Request) { reply(t, w, api.ProblemType, 400, api.Problem{}) },
 		"half an answer": func(w http.ResponseWriter, _ *http.Request) {
@@ -174,7 +175,7 @@ func TestText_IsByteForByte(t *testing.T) {
 	want := "a: \"\\xff\"\r\n\xff\x00\n\n"
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("ETag", `"12"`)
-		fmt.Fprint(w, want) //nolint:errcheck // a test's
+		fmt.Fprint(w, want)
 	}, Options{})
 	text, revision, err := c.Text(t.Context(), Ref{Name: "x"}, 0, false)
 	if err != nil || string(text) != want || revision != 12 {
@@ -220,6 +221,16 @@ func TestVersions_AreComparedOnce(t *testing.T) {
 				t.Errorf("got %d warnings, want %d", warnings, tc.warnings)
 			}
 		})
+	}
+}
+
+func TestDeadline_IsATimeout(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	c := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, Options{})
+	if _, err := c.Health(ctx); !errs.Is(err, errs.Timeout) {
+		t.Errorf("got %v, want code timeout", err)
 	}
 }
 

@@ -54,7 +54,7 @@ func TestDial_TakesTheFirstThatAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // a test's
+	defer l.Close()
 	conn, err := dial(t.Context(), []string{refusing(t), path})
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestDial_TakesTheFirstThatAnswers(t *testing.T) {
 	if got := conn.RemoteAddr().String(); got != path {
 		t.Errorf("connected to %s, want %s", got, path)
 	}
-	conn.Close() //nolint:errcheck // a test's
+	conn.Close()
 }
 
 func TestDial_CancelEndsTheWait(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
@@ -56,7 +57,7 @@ func (c *Client) do(ctx context.Context, r request) (answer, error) {
 		return answer{}, transportError(ctx, req, err)
 	}
 	if len(body) > maxAnswer {
-		return answer{}, errs.New(errs.TooLarge, "%s %s: the answer is over %d bytes", req.Method, req.URL.Path, maxAnswer)
+		return answer{}, errs.New(errs.TooLarge, "%s %s: the answer is over %d bytes", r.method, r.path, maxAnswer)
 	}
 	if resp.StatusCode/100 == 2 || resp.StatusCode == r.accept {
 		return answer{header: resp.Header, body: body}, nil
@@ -102,9 +103,7 @@ func (c *Client) prepare(ctx context.Context, r request) (*http.Request, error) 
 	if err != nil {
 		return nil, errs.New(errs.Internal, "make the request: %w", err)
 	}
-	for name, values := range r.header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.header)
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
 	}
@@ -139,7 +138,8 @@ func problem(req *http.Request, resp *http.Response, body []byte) error {
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	var p api.Problem
 	if err != nil || kind != api.ProblemType || json.Unmarshal(body, &p) != nil || p.Code == "" {
-		return errs.New(errs.Unavailable, "%s %s: %s, and not in agentd's words", req.Method, req.URL.Path, resp.Status).
+		return errs.New(errs.Unavailable, "%s %s: %s, and not in agentd's words",
+			req.Method, req.URL.Path, resp.Status).
 			WithHint("does something else than agentd listen on the socket?")
 	}
 	e := &errs.Error{Code: p.Code, Message: p.Detail, Hint: p.Hint, Problems: p.Problems}

@@ -84,8 +84,8 @@ func (c *Client) Template(ctx context.Context, ref Ref) (api.Template, error) {
 	})
 }
 
-// Text returns the text of a revision byte for byte, and the revision's number; revision 0 is the newest. Literal secrets
-// are markers unless the owner asks to see them.
+// Text returns the text of a revision byte for byte, and the revision's number; revision 0 is the newest. Literal
+// secrets are markers unless the owner asks to see them.
 func (c *Client) Text(ctx context.Context, ref Ref, revision int, showSecrets bool) ([]byte, int, error) {
 	a, err := c.do(ctx, request{
 		method: http.MethodGet, path: api.PathTemplateText, ref: &ref,

@@ -10,8 +10,8 @@ import (
 
 // Config is all that can be configured; configs/agentd.yaml says what each key means, and is kept complete by a test.
 //
-// Tags: yaml is the key; enum, min, max and match (a regular expression, which want puts in words) bound the value, in a
-// list or map each element; abs asks for an absolute path; needed for any; reload marks what takes effect on SIGHUP
+// Tags: yaml is the key; enum, min, max and match (a regular expression, which want puts in words) bound the value, in
+// a list or map each element; abs asks for an absolute path; needed for any; reload marks what takes effect on SIGHUP
 // without a restart.
 type Config struct {
 	Agent      Agent     `yaml:"agent"`
@@ -55,7 +55,8 @@ type Engine struct {
 
 // Sessions are the rules for all sessions.
 type Sessions struct {
-	User             string          `yaml:"user" match:"^(caller|image|[0-9]{1,10}(:[0-9]{1,10})?)$" want:"caller, image, UID or UID:GID"`
+	// User may be UID:GID too.
+	User             string          `yaml:"user" match:"^(caller|image|[0-9]+(:[0-9]+)?)$" want:"caller, image or UID"`
 	Network          string          `yaml:"network" enum:"isolated,none"`
 	BootstrapTimeout time.Duration   `yaml:"bootstrap_timeout" min:"1s" max:"52w"`
 	StopGrace        time.Duration   `yaml:"stop_grace" min:"0s" max:"1h"`
@@ -110,7 +111,7 @@ type Git struct {
 	CacheMax resource.Bytes `yaml:"cache_max"`
 	Schemes  []string       `yaml:"schemes" enum:"https,ssh,http,git,file"`
 	// InsteadOf replaces the beginning of a URL, as git's url.X.insteadOf; the longest one that fits wins.
-	InsteadOf map[string]string `yaml:"instead_of" match:"^[a-z]+://[^@]+$" want:"the beginning of a URL, without a user"`
+	InsteadOf map[string]string `yaml:"instead_of" match:"^[a-z]+://[^@]+$" want:"a URL without a user"`
 }
 
 // Log is agentd's own log, on standard error.

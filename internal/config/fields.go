@@ -30,8 +30,8 @@ func fields(v reflect.Value, prefix string) []field {
 // keys lists the keys of a struct.
 func keys(t reflect.Type) []string {
 	names := make([]string, 0, t.NumField())
-	for i := range t.NumField() {
-		names = append(names, t.Field(i).Tag.Get("yaml"))
+	for f := range t.Fields() {
+		names = append(names, f.Tag.Get("yaml"))
 	}
 	return names
 }

@@ -1,4 +1,5 @@
-// Package layout holds the name of every file and directory that agentd keeps, as functions; nobody else joins such names.
+// Package layout holds the name of every file and directory that agentd keeps, as functions; nobody else joins such
+// names.
 package layout
 
 import (
@@ -7,8 +8,8 @@ import (
 	"strings"
 )
 
-// Modes of what lies in the state and runtime directories. Directories that others must pass through are 0711: they can
-// be entered, not listed.
+// Modes of what lies in the state and runtime directories. Directories that others must pass through are 0711: they
+// can be entered, not listed.
 const (
 	ModePassDir    = 0o711
 	ModePrivateDir = 0o700
@@ -57,7 +58,8 @@ func (s State) BallastFile(n int) string {
 	return filepath.Join(s.Ballast(), "ballast-"+strconv.Itoa(n)+".bin")
 }
 
-// Quarantined is the place of a damaged file that was set aside under that name, and QuarantineReason that of its reason.
+// Quarantined is the place of a damaged file that was set aside under that name, and QuarantineReason that of its
+// reason.
 func (s State) Quarantined(name string) string { return filepath.Join(s.Quarantine(), name) }
 
 // QuarantineReason is the file that says why the file of that name was set aside.
@@ -97,7 +99,8 @@ func (u User) Template(id string) Template { return Template(filepath.Join(u.Tem
 // Purged is the name that a template's directory gets when it is to be removed for good.
 func (u User) Purged(id string) string { return filepath.Join(u.Templates(), purgedPrefix+id) }
 
-// ParsePurged returns the id of the template that a name in [User.Templates] belonged to, if it is one of [User.Purged].
+// ParsePurged returns the id of the template that a name in [User.Templates] belonged to, if it is one of
+// [User.Purged].
 func ParsePurged(name string) (id string, ok bool) { return strings.CutPrefix(name, purgedPrefix) }
 
 // Secrets is the directory of the secrets of all his templates.
@@ -137,7 +140,8 @@ const (
 	purgedPrefix = ".purged-"
 )
 
-// ParseRevision returns the revision that a file name in a [Template] or [Secrets] directory belongs to, and its suffix.
+// ParseRevision returns the revision that a file name in a [Template] or [Secrets] directory belongs to, and its
+// suffix.
 func ParseRevision(name string) (revision int, suffix string, ok bool) {
 	suffix = filepath.Ext(name)
 	if suffix != RecordSuffix && suffix != TextSuffix {

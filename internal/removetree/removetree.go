@@ -1,5 +1,5 @@
-// Package removetree removes a directory tree without ever leaving it: no symbolic link is followed, and what is mounted
-// inside, even a bind mount of the same filesystem, stays as it is and is reported.
+// Package removetree removes a directory tree without ever leaving it: no symbolic link is followed, and what is
+// mounted inside, even a bind mount of the same filesystem, stays as it is and is reported.
 //
 // os.RemoveAll looks at neither: it empties a live bind mount first and fails on the mount point afterwards, when the
 // files of somebody's home are gone.
@@ -117,8 +117,8 @@ func (w *walk) directory(parent int, name, path string, depth int) {
 	}
 }
 
-// empty removes the entries of the directory fd, in passes until one finds nothing: entries may move in the listing while
-// others are removed, and lift puts new ones into the top directory. A pass with a failure is the last.
+// empty removes the entries of the directory fd, in passes until one finds nothing: entries may move in the listing
+// while others are removed, and lift puts new ones into the top directory. A pass with a failure is the last.
 func (w *walk) empty(fd int, path string, depth int) {
 	for before, found := w.failures, true; found && w.failures == before; {
 		if _, err := unix.Seek(fd, 0, unix.SEEK_SET); err != nil {

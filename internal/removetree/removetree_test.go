@@ -152,7 +152,7 @@ func TestRemove_LeavesWhatIsMountedInside(t *testing.T) {
 		if err := unix.Mount(source, path, "", unix.MS_BIND, ""); err != nil {
 			t.Skipf("mount: %v", err)
 		}
-		t.Cleanup(func() { unix.Unmount(path, unix.MNT_DETACH) }) //nolint:errcheck // unmounted in the test if all is well
+		t.Cleanup(func() { unix.Unmount(path, unix.MNT_DETACH) }) // unmounted in the test if all is well
 	}
 	err := Remove(t.Context(), tree)
 	if !errors.Is(err, ErrMounted) {
@@ -195,7 +195,7 @@ func TestRemove_TreeThatIsAMountPoint(t *testing.T) {
 	if err := unix.Mount(home, tree, "", unix.MS_BIND, ""); err != nil {
 		t.Skipf("mount: %v", err)
 	}
-	t.Cleanup(func() { unix.Unmount(tree, unix.MNT_DETACH) }) //nolint:errcheck // the end of the test
+	t.Cleanup(func() { unix.Unmount(tree, unix.MNT_DETACH) }) // the end of the test
 	if err := Remove(t.Context(), tree); !errors.Is(err, ErrMounted) {
 		t.Errorf("Remove: %v", err)
 	}

@@ -18,11 +18,11 @@ type body struct {
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, io.EOF) {
-		b.rc.SetReadDeadline(time.Time{}) //nolint:errcheck,gosec // of a closed connection only, and then it is no matter
+		b.rc.SetReadDeadline(time.Time{}) //nolint:errcheck // fails for a closed connection only
 	}
 	return n, err //nolint:wrapcheck // io.EOF is compared, not unwrapped
 }
 
-// Close does nothing: net/http closes the body itself, after the answer. Before it, the close would first wait for up to
-// 256 KiB more of a body that is too large already.
+// Close does nothing: net/http closes the body itself, after the answer. Before it, the close would first wait for up
+// to 256 KiB more of a body that is too large already.
 func (b *body) Close() error { return nil }

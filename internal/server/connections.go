@@ -43,7 +43,7 @@ func (c *connections) admit(ctx context.Context, conn net.Conn) context.Context 
 	c.mu.Unlock()
 	switch {
 	case n > 2*c.limit:
-		conn.Close() //nolint:errcheck,gosec // the server finds it closed and cleans up after it
+		conn.Close() //nolint:errcheck // the server finds it closed and cleans up after it
 	case n > c.limit:
 		return context.WithValue(ctx, overKey{}, true)
 	}

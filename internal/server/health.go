@@ -22,7 +22,7 @@ const (
 )
 
 type healthIn struct {
-	Part string `query:"part" enum:"daemon" doc:"daemon: ask neither the store nor the engine, only whether agentd answers"`
+	Part string `query:"part" enum:"daemon" doc:"daemon: ask neither the store nor the engine"`
 }
 
 type healthOut struct {
@@ -43,7 +43,8 @@ func (s *Server) registerHealth(a huma.API) {
 			defer cancel()
 			h := api.Health{
 				SchemaVersion: api.SchemaVersion, Version: version.String(), Status: partOK,
-				Daemon: api.Part{Status: partOK}, Store: api.Part{Status: partUnused}, Engine: api.Part{Status: partUnused},
+				Daemon: api.Part{Status: partOK},
+				Store:  api.Part{Status: partUnused}, Engine: api.Part{Status: partUnused},
 			}
 			if in.Part == "" {
 				h.Store, h.Engine = store.ask(ctx), engine.ask(ctx)

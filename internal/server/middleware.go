@@ -36,7 +36,8 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		w.Header().Set(api.RequestIDHeader, id)
 		w.Header().Set(api.VersionHeader, version.String())
 		// The mux writes the pattern into this very request: nothing below may replace it by a copy.
-		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
+		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
+		r = r.WithContext(ctx)
 		rec := &recorder{ResponseWriter: w}
 		next.ServeHTTP(rec, r)
 		took := time.Since(begin)
@@ -44,11 +45,11 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		if s.opt.Changed != nil && r.Method != http.MethodGet && r.Method != http.MethodHead && rec.code() < 300 {
 			s.opt.Changed()
 		}
-		if !s.log.Enabled(r.Context(), slog.LevelDebug) {
+		if !s.log.Enabled(ctx, slog.LevelDebug) {
 			return
 		}
-		caller, _ := identity.From(r.Context())
-		s.log.LogAttrs(r.Context(), slog.LevelDebug, "request",
+		caller, _ := identity.From(ctx)
+		s.log.LogAttrs(ctx, slog.LevelDebug, "request",
 			slog.String("request", id), slog.Any("uid", caller.UID), slog.Any("pid", caller.PID),
 			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", rec.code()),
 			slog.Duration("took", took), slog.String("client", r.Header.Get(api.VersionHeader)))
@@ -90,19 +91,19 @@ func (r *recorder) code() int {
 // recovered turns a panic of a handler into an internal error: one request fails, not the daemon.
 func (s *Server) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
+		defer func() { //nolint:contextcheck // the context is the request's
 			v := recover()
 			if v == nil {
 				return
 			}
 			if err, ok := v.(error); ok && (errors.Is(err, http.ErrAbortHandler) || r.Context().Err() != nil) {
 				// huma panics when it cannot write to a client that has gone: there is nobody to tell.
-				panic(http.ErrAbortHandler)
+				panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's word for an answer that ends here
 			}
 			err := errs.New(errs.Internal, "panic: %v\n%s", v, debug.Stack())
 			if rec, ok := w.(*recorder); ok && rec.status != 0 {
 				s.log.ErrorContext(r.Context(), "a handler panicked", "request", requestID(r.Context()), "error", err)
-				panic(http.ErrAbortHandler)
+				panic(http.ErrAbortHandler) //nolint:forbidigo // net/http's word for an answer that ends here
 			}
 			s.writeProblem(w, r, err)
 		}()

@@ -7,10 +7,10 @@ import (
 	"agentd/internal/errs"
 )
 
-// OwnerParam is whose templates a request means. It and the others here are exported because huma finds no parameters in
-// an embedded struct that is not.
+// OwnerParam is whose templates a request means. It and the others here are exported because huma finds no parameters
+// in an embedded struct that is not.
 type OwnerParam struct {
-	Owner string `query:"owner" pattern:"^[0-9]{1,10}$" doc:"uid of the owner; the caller by default, others for administrators only"`
+	Owner string `query:"owner" pattern:"^[0-9]{1,10}$" doc:"uid of the owner, the caller by default"`
 }
 
 func (p OwnerParam) uid() (*uint32, error) {
@@ -38,7 +38,7 @@ type FileParam struct {
 
 // IfMatchParam is the condition of a change.
 type IfMatchParam struct {
-	IfMatch string `header:"If-Match" doc:"ETag of the revision that the change was made from; 412 if it is no longer the newest"`
+	IfMatch string `header:"If-Match" doc:"ETag of the revision that was changed; 412 if it is not the newest"`
 }
 
 // revision is 0 if there is no condition. "*" asks only that the template exists, which every change does.

@@ -16,9 +16,14 @@ import (
 // failure is an error of a handler on its way through huma, which asks it for its status and media type.
 type failure struct{ error }
 
-func (f failure) GetStatus() int            { return api.Lookup(errs.CodeOf(f.error)).Status }
+// GetStatus is the HTTP status of the error's code.
+func (f failure) GetStatus() int { return api.Lookup(errs.CodeOf(f.error)).Status }
+
+// ContentType is that of a problem, whatever was negotiated.
 func (f failure) ContentType(string) string { return api.ProblemType }
-func (f failure) Unwrap() error             { return f.error }
+
+// Unwrap returns the handler's error.
+func (f failure) Unwrap() error { return f.error }
 
 // classify gives the errors of the standard library that any handler can meet their codes.
 func classify(ctx context.Context, err error) error {

@@ -27,7 +27,7 @@ type Options struct {
 	// Changed, if set, is called after each request that changed something; it must not wait.
 	Changed func()
 	Log     *slog.Logger
-	Limits      Limits
+	Limits  Limits
 }
 
 // engineProber says whether the engine answers.

@@ -15,8 +15,8 @@ type Templates struct {
 	Remover templateRemover
 }
 
-// In all of these the owner is whose templates are meant (nil: the caller's own), ref is an exact id, an exact name or a
-// unique prefix of an id, and ifRevision 0 means no condition.
+// In all of these the owner is whose templates are meant (nil: the caller's own), ref is an exact id, an exact name or
+// a unique prefix of an id, and ifRevision 0 means no condition.
 
 type templateReader interface {
 	List(ctx context.Context, caller identity.Caller, q api.ListQuery) (api.TemplateList, error)

@@ -138,7 +138,9 @@ func complete(j job.Job) job.Job {
 }
 
 // sh is a step that runs a script.
-func sh(name, script string) job.Step { return job.Step{Name: name, Argv: []string{"/bin/sh", "-c", script}} }
+func sh(name, script string) job.Step {
+	return job.Step{Name: name, Argv: []string{"/bin/sh", "-c", script}}
+}
 
 func (c *container) start(program string) {
 	c.t.Helper()

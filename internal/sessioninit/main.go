@@ -10,7 +10,9 @@
 package sessioninit
 
 import (
+	"math"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +35,10 @@ func Main(args []string) int {
 		complain("agentd-init is the first process of a session's container, and of no use elsewhere")
 		return exitOurs
 	}
+	if err := closeOnExec(); err != nil {
+		complain("descriptors: " + err.Error())
+		return exitOurs
+	}
 	// The session's code has our user: keep it from tracing us and from reading our memory, which holds the nonce.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		complain("prctl: " + err.Error())
@@ -44,6 +50,25 @@ func Main(args []string) int {
 		return exitOurs
 	}
 	return in.run()
+}
+
+// closeOnExec keeps what our starter left open from every child.
+func closeOnExec() error {
+	const first = 3
+	if unix.CloseRange(first, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) == nil {
+		return nil
+	}
+	// Before Linux 5.11, or under a filter of system calls that does not know it.
+	names, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if fd, err := strconv.Atoi(n.Name()); err == nil && fd >= first {
+			unix.CloseOnExec(fd)
+		}
+	}
+	return nil
 }
 
 // complain writes where the engine's own log finds it.

@@ -81,6 +81,9 @@ func enter(root, session, program string) error {
 			return fmt.Errorf("mknod %s: %w", path, err)
 		}
 	}
+	if err := unix.Mknod(root+"/dev/tty", unix.S_IFCHR|0o666, int(unix.Mkdev(5, 0))); err != nil { //nolint:gosec // small
+		return fmt.Errorf("mknod tty: %w", err)
+	}
 	if err := os.Symlink("pts/ptmx", root+"/dev/ptmx"); err != nil {
 		return err
 	}

@@ -16,9 +16,13 @@ import (
 	"agentd/internal/sessionlog"
 )
 
-func batch(steps ...job.Step) *job.Job { return &job.Job{Batch: true, Steps: steps, StopGrace: 5 * time.Second} }
+func batch(steps ...job.Step) *job.Job {
+	return &job.Job{Batch: true, Steps: steps, StopGrace: 5 * time.Second}
+}
 
-func interactive(steps ...job.Step) *job.Job { return &job.Job{Steps: steps, StopGrace: 5 * time.Second} }
+func interactive(steps ...job.Step) *job.Job {
+	return &job.Job{Steps: steps, StopGrace: 5 * time.Second}
+}
 
 func TestBatch_ExitsWithTheCodeOfItsStartup(t *testing.T) {
 	c := newContainer(t, batch(
@@ -145,8 +149,9 @@ func TestStep_LimitThatIsTakenWithZeroIsStillAFailure(t *testing.T) {
 func TestStop_EverythingIsAskedFirst(t *testing.T) {
 	c := newContainer(t, interactive(sh(job.Startup,
 		// In a group of its own, too: nohup and setsid are for terminals, not for the end of the session.
-		"setsid sh -c 'trap \"echo daemon; exit\" TERM; touch ready; while :; do sleep 0.01; done' &"+
-			"trap 'echo startup; exit 0' TERM; while :; do sleep 0.01; done")))
+		"trap 'echo startup; exit 0' TERM; "+
+			"setsid sh -c 'trap \"echo daemon; exit\" TERM; touch ready; while :; do sleep 0.01; done' & "+
+			"while :; do sleep 0.01; done")))
 	c.awaitFile("ready")
 	c.signal(unix.SIGINT)
 	if got := c.wait(); got != 128+2 {

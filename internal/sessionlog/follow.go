@@ -3,7 +3,6 @@ package sessionlog
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"os"
 	"strconv"
 	"time"
@@ -70,7 +69,7 @@ func (r *reader) next() (*os.File, fileID, error) {
 	after := -1 // the part that follows the one we have read
 	for i := range Parts {
 		f, id, _, err := r.open(i)
-		if errors.Is(err, fs.ErrNotExist) {
+		if absent(err) {
 			continue
 		}
 		if err != nil {

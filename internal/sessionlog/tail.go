@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"agentd/internal/errs"
 )
 
@@ -17,7 +19,7 @@ func (r *reader) start(ctx context.Context) error {
 	lines, left := r.o.Tail, r.o.MaxBytes
 	for i := range Parts {
 		f, id, size, err := r.open(i)
-		if errors.Is(err, fs.ErrNotExist) {
+		if absent(err) {
 			continue
 		}
 		if err != nil {
@@ -42,6 +44,11 @@ func (r *reader) start(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// absent holds for the errors of a name that is no part: none there, or something that is no regular file.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, unix.ELOOP)
 }
 
 // tailOffset goes back in f from its end over lines lines, but not before lowest, and returns where it came to and how

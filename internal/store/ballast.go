@@ -11,8 +11,8 @@ import (
 	"agentd/internal/layout"
 )
 
-// A deletion is a record and needs a little room. So that it works on a full disk, there are a few files to give up: each
-// is room for several records, and an inode.
+// A deletion is a record and needs a little room. So that it works on a full disk, there are a few files to give up:
+// each is room for several records, and an inode.
 const (
 	ballastFiles = 8
 	ballastBytes = 32 << 10

@@ -75,7 +75,7 @@ type secretsBody struct {
 // check compares the record with the place where it was found.
 func (b *secretsBody) check(at place) error {
 	if b.ID != at.id || b.Owner != at.owner || b.Number != at.number {
-		return damagedf("they are the secrets of revision %d of template %s of uid %d", b.Number, oneLine(b.ID), b.Owner)
+		return damagedf("they are those of revision %d of template %s of uid %d", b.Number, oneLine(b.ID), b.Owner)
 	}
 	return nil
 }

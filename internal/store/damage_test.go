@@ -150,7 +150,7 @@ func (c *campaign) verify(t *testing.T, s *Store, all []stored, hurt []string, w
 		case err != nil || string(got) != string(textOf(r.id, r.number)):
 			t.Errorf("%s: %s/%d: %.60q, %v", what, r.id, r.number, got, err)
 		}
-		if r.secrets && !(record && text) {
+		if r.secrets && (!record || !text) {
 			c.verifySecrets(t, s, r, slices.Contains(hurt, r.secretsFile()), what)
 		}
 	}
@@ -186,6 +186,7 @@ func filesOf(all []stored) []string {
 }
 
 func TestDamage_SeededCorruptions(t *testing.T) {
+	t.Parallel()
 	seeds := uint64(1000)
 	if testing.Short() {
 		seeds = 100

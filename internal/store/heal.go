@@ -10,9 +10,9 @@ import (
 	"agentd/internal/template"
 )
 
-// heal reads a revision, sets aside what is damaged of it and rebuilds it from its twin. known is the revision as far as
-// memory has it, nil if it does not. The caller holds the owner's lock. The error is damaged if both files are, not_found
-// if there is neither, unsupported if the record is from a newer agentd.
+// heal reads a revision, sets aside what is damaged of it and rebuilds it from its twin. known is the revision as far
+// as memory has it, nil if it does not. The caller holds the owner's lock. The error is damaged if both files are,
+// not_found if there is neither, unsupported if the record is from a newer agentd.
 func (s *Store) heal(p place, known *template.Revision) (revisionBody, error) {
 	body, err := readRecord(p)
 	if err == nil {
@@ -32,8 +32,8 @@ func (s *Store) heal(p place, known *template.Revision) (revisionBody, error) {
 	return s.healRecord(p, known, missing, reason)
 }
 
-// healText makes the plain text of a revision what its record says. The text is served from the record whether that works
-// or not.
+// healText makes the plain text of a revision what its record says. The text is served from the record whether that
+// works or not.
 func (s *Store) healText(p place, body *revisionBody) error {
 	if body.Deleted() {
 		return nil

@@ -113,8 +113,8 @@ func (x *index) drop(id string) {
 	x.ids.remove(old)
 }
 
-// byName returns the living template of that name. There is one at most, unless damage brought an old name back: then the
-// one that was written last has it.
+// byName returns the living template of that name. There is one at most, unless damage brought an old name back: then
+// the one that was written last has it.
 func (x *index) byName(name string) (*head, bool) {
 	var found *head
 	for _, h := range x.live.from(template.Revision{Name: name}) {

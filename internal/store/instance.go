@@ -54,7 +54,7 @@ func (s *Store) loadInstanceID() error {
 		id = other
 	default:
 		var b [16]byte
-		rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never returns an error
+		rand.Read(b[:]) // it never returns an error
 		id = hex.EncodeToString(b[:])
 	}
 	// The copy first: a crash between the two leaves an id that is found again.

@@ -12,8 +12,8 @@ import (
 	"agentd/internal/layout"
 )
 
-// load reads the newest record of every template, finishes or undoes what a crash cut short, and goes on past whatever is
-// damaged. An error means that the files could not be judged at all: no descriptors, no memory.
+// load reads the newest record of every template, finishes or undoes what a crash cut short, and goes on past
+// whatever is damaged. An error means that the files could not be judged at all: no descriptors, no memory.
 func (t *Templates) load() error {
 	entries, err := os.ReadDir(t.store.state.Users())
 	if err != nil {
@@ -157,7 +157,8 @@ func (t *Templates) loadRevision(p place, files files) (revisionBody, error) {
 // loseTemplate keeps the secrets of a template of which nothing is left out of the way of the sweep.
 func (t *Templates) loseTemplate(p place) {
 	if _, err := os.Lstat(p.secretsDir()); err == nil {
-		t.store.setAside(p.damage(p.secretsDir(), "all revisions of their template are damaged", "the template is lost"))
+		const reason, outcome = "all revisions of their template are damaged", "the template is lost"
+		t.store.setAside(p.damage(p.secretsDir(), reason, outcome))
 	}
 }
 
@@ -202,7 +203,8 @@ func (t *Templates) sort(dir string, entries []fs.DirEntry) files {
 	return f
 }
 
-// sweepSecrets removes the secrets of revisions that are not: never acknowledged, pruned, or of a create that was undone.
+// sweepSecrets removes the secrets of revisions that are not: never acknowledged, pruned, or of a create that was
+// undone.
 func (t *Templates) sweepSecrets(p place, spans map[string]span) error {
 	entries, err := t.list(p, p.user().Secrets())
 	if err != nil {

@@ -39,13 +39,13 @@ func crashHelper(name string, state layout.State) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
-	out.WriteString(helperReady) //nolint:errcheck // the parent sees that nothing came
+	out.WriteString(helperReady) // the parent sees that nothing came
 	if err := crashOps()[name](s.Templates()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		out.WriteString(helperFailed) //nolint:errcheck // as above
+		out.WriteString(helperFailed) // as above
 		return 3
 	}
-	out.WriteString(helperDone) //nolint:errcheck // as above
+	out.WriteString(helperDone) // as above
 	return 0
 }
 
@@ -110,7 +110,7 @@ func crashBaseline(t *testing.T, state layout.State) {
 // fastDir is a directory in memory, if there is such a filesystem: thousands of syncs are not to wait for a disk.
 func fastDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "store-test-")
+	dir, err := os.MkdirTemp("/dev/shm", "store-test-") //nolint:usetesting // it is to lie in memory
 	if err != nil {
 		return t.TempDir()
 	}

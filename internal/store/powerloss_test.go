@@ -177,8 +177,8 @@ func losses() []loss {
 	return ways
 }
 
-// mixed draws for each name whether its change survives. A rename is one change: what it moved is never lost under both
-// names.
+// mixed draws for each name whether its change survives. A rename is one change: what it moved is never lost under
+// both names.
 func mixed(n *node, rng *rand.Rand) map[string]*node {
 	drawn, all := map[string]*node{}, maps.Clone(n.entries)
 	maps.Copy(all, n.entriesSynced)
@@ -235,6 +235,7 @@ func materialise(t *testing.T, state layout.State, files map[string]string) {
 }
 
 func TestPowerLoss_AtEverySystemCall(t *testing.T) {
+	t.Parallel()
 	strace := testenv.Tool(t, "strace")
 	dir := fastDir(t)
 	for _, c := range crashCases(t, dir) {

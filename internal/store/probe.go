@@ -10,8 +10,8 @@ import (
 	"agentd/internal/layout"
 )
 
-// Probe writes a file and reads it back: nil says that the store can keep what it is given. It waits for a slow disk only
-// as long as ctx does. Templates that wait for a restart, because a sync failed, make it fail too.
+// Probe writes a file and reads it back: nil says that the store can keep what it is given. It waits for a slow disk
+// only as long as ctx does. Templates that wait for a restart, because a sync failed, make it fail too.
 func (s *Store) Probe(ctx context.Context) error {
 	if !s.probing.TryLock() {
 		return errs.New(errs.Unavailable, "an earlier probe of the state directory has not come back").

@@ -10,8 +10,8 @@ import (
 	"agentd/internal/removetree"
 )
 
-// Purge removes a template for good, with all its revisions and secrets; one that is not there is no error. What makes it
-// be is one rename: a crash after it is finished at the next start.
+// Purge removes a template for good, with all its revisions and secrets; one that is not there is no error. What
+// makes it be is one rename: a crash after it is finished at the next start.
 func (t *Templates) Purge(uid uint32, id string) error {
 	o := t.owner(uid)
 	o.changing.Lock()

@@ -50,8 +50,8 @@ func damageOf(err error) (reason string, ok bool) {
 	switch {
 	case errors.As(err, &d):
 		return d.reason, true
-	case errors.Is(err, atomicfile.ErrNotRegular), errors.Is(err, atomicfile.ErrTooLarge), errors.Is(err, fs.ErrPermission),
-		errors.Is(err, unix.EIO), errors.Is(err, unix.EUCLEAN), errors.Is(err, unix.EBADMSG):
+	case errors.Is(err, atomicfile.ErrNotRegular), errors.Is(err, atomicfile.ErrTooLarge),
+		errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EIO), errors.Is(err, unix.EUCLEAN), errors.Is(err, unix.EBADMSG):
 		return err.Error(), true
 	}
 	return "", false
@@ -80,8 +80,8 @@ func (s *Store) setAside(d Damage) {
 	s.setAsideDone(d, name, err)
 }
 
-// replace puts good content in the place of a damaged file, which goes into the quarantine. The two change places in one
-// step, so that there is no moment without either: a record that is missing would be taken for one never written.
+// replace puts good content in the place of a damaged file, which goes into the quarantine. The two change places in
+// one step, so that there is no moment without either: a record that is missing would be taken for one never written.
 func (s *Store) replace(d Damage, good []byte) error {
 	d.Time = time.Now().UTC()
 	name := d.quarantineName()

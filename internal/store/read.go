@@ -12,9 +12,9 @@ import (
 	"agentd/internal/template"
 )
 
-// Text returns the text of a revision as it was written. Both its files are checked at each reading, and a damaged one is
-// healed from the other. The error is not_found for a revision that is no longer or never was, or that is a deletion;
-// damaged if both files are.
+// Text returns the text of a revision as it was written. Both its files are checked at each reading, and a damaged
+// one is healed from the other. The error is not_found for a revision that is no longer or never was, or that is a
+// deletion; damaged if both files are.
 func (t *Templates) Text(uid uint32, id string, number int) ([]byte, error) {
 	p, err := t.find(uid, id, number)
 	if err != nil {
@@ -37,7 +37,8 @@ func (t *Templates) find(uid uint32, id string, number int) (place, error) {
 	case !ok:
 		return place{}, errs.New(errs.NotFound, "no template %q", id)
 	case number < 1 || number > h.rev.Number:
-		return place{}, errs.New(errs.NotFound, "template %s has no revision %d: the newest is %d", id, number, h.rev.Number)
+		return place{}, errs.New(errs.NotFound, "template %s has no revision %d: the newest is %d",
+			id, number, h.rev.Number)
 	}
 	return place{t.store.state, uid, id, number}, nil
 }
@@ -95,13 +96,14 @@ func checkText(p place, body *revisionBody) error {
 		return err
 	}
 	if textSum(text) != body.SHA256 {
-		return damagedf("it is not the text that was stored: %d bytes with another checksum, not %d", len(text), body.Size)
+		return damagedf("it is not the text that was stored: %d bytes with another checksum, not %d",
+			len(text), body.Size)
 	}
 	return nil
 }
 
-// Revisions returns all revisions of a template that are kept, newest first, read from disk. One that is damaged beyond
-// healing is left out; the others are returned.
+// Revisions returns all revisions of a template that are kept, newest first, read from disk. One that is damaged
+// beyond healing is left out; the others are returned.
 func (t *Templates) Revisions(uid uint32, id string) ([]template.Revision, error) {
 	h, ok := t.head(uid, id)
 	if !ok {
@@ -109,6 +111,9 @@ func (t *Templates) Revisions(uid uint32, id string) ([]template.Revision, error
 	}
 	p := place{state: t.store.state, owner: uid, id: id}
 	numbers, err := kept(p, h.rev.Number)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errs.New(errs.NotFound, "template %q is being purged", id)
+	}
 	if err != nil {
 		return nil, failure(err, "list the revisions of template %s", id)
 	}

@@ -55,7 +55,7 @@ func damagedf(format string, args ...any) error {
 // checksum covers the schema and the kind too: a flipped bit in them must not make a record look newer than it is.
 func checksum(schema int, kind string, body []byte) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %s\n", schema, kind)
+	h.Write(fmt.Appendf(nil, "%d %s\n", schema, kind))
 	h.Write(body)
 	return hex.EncodeToString(h.Sum(nil))
 }

@@ -1,5 +1,5 @@
-// Package store keeps templates as files: readable, checksummed, each change all or nothing, damage local and healed from
-// a second copy.
+// Package store keeps templates as files: readable, checksummed, each change all or nothing, damage local and healed
+// from a second copy.
 package store
 
 import (
@@ -160,8 +160,8 @@ func (s *Store) InstanceID() string { return s.instanceID }
 // Templates are the templates of all owners.
 func (s *Store) Templates() *Templates { return s.templates }
 
-// Damaged lists what was found damaged, the oldest first: since the quarantine was last emptied, and without those files
-// only in this run. At most a thousand are listed.
+// Damaged lists what was found damaged, the oldest first: since the quarantine was last emptied, and without those
+// files only in this run. At most a thousand are listed.
 func (s *Store) Damaged() []Damage { return s.damage.list() }
 
 // failure turns an error of the filesystem into one for people.
@@ -173,7 +173,7 @@ func failure(err error, format string, args ...any) error {
 	switch {
 	case errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT):
 		e.Code = errs.NoSpace
-		return e.WithHint("make room on the filesystem of the state directory (df shows blocks, df -i inodes); deleting works")
+		return e.WithHint("make room on the filesystem of the state directory (df, df -i); deleting and purging work")
 	case errors.Is(err, unix.EROFS):
 		return e.WithHint("the filesystem of the state directory is read-only: see dmesg for why")
 	case errors.Is(err, unix.EIO):

@@ -24,7 +24,7 @@ func openStore(t testing.TB, state layout.State) *Store {
 	if err != nil {
 		t.Fatalf("Open(%s): %v", state, err)
 	}
-	t.Cleanup(func() { s.Close() }) //nolint:errcheck // a test may have closed it
+	t.Cleanup(func() { s.Close() }) // a test may have closed it
 	return s
 }
 

@@ -46,7 +46,7 @@ func runHelper(t *testing.T, strace string, state layout.State, op string, optio
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Wait() //nolint:errcheck // to be killed is its purpose
+	cmd.Wait() // to be killed is its purpose
 	if ctx.Err() != nil {
 		t.Fatalf("%s with %v hangs", op, options)
 	}

@@ -9,8 +9,8 @@ import (
 	"agentd/internal/template"
 )
 
-// Templates keeps the templates of all owners. It is safe for concurrent use. The revisions that it returns share their
-// labels with the index: they are for reading only.
+// Templates keeps the templates of all owners. It is safe for concurrent use. The revisions that it returns share
+// their labels with the index: they are for reading only.
 type Templates struct {
 	store *Store
 
@@ -85,8 +85,8 @@ func (t *Templates) DeletedByName(uid uint32, name string) []template.Revision {
 	})
 }
 
-// List returns at most limit templates, sorted by name and id, of those that come after (afterName, afterID): the living,
-// or the deleted. Two empty strings are before all.
+// List returns at most limit templates, sorted by name and id, of those that come after (afterName, afterID): the
+// living, or the deleted. Two empty strings are before all.
 func (t *Templates) List(uid uint32, deleted bool, afterName, afterID string, limit int) []template.Revision {
 	after := template.Revision{Name: afterName, ID: afterID}
 	return t.some(uid, func(x *index) []*head {
@@ -149,8 +149,8 @@ func (t *Templates) some(uid uint32, find func(*index) []*head) []template.Revis
 	return revs
 }
 
-// whole is a head with all that it has. One that cannot be read in this moment lacks its labels: the list that it stands
-// in is worth more.
+// whole is a head with all that it has. One that cannot be read in this moment lacks its labels: the list that it
+// stands in is worth more.
 func (t *Templates) whole(h *head) template.Revision {
 	if !h.partial {
 		return h.rev
@@ -228,6 +228,7 @@ func (t *Templates) doubt() error {
 
 // doubtError refuses a change of a template whose last one may not survive.
 func doubtError(id string, err error) error {
-	return errs.New(errs.Unavailable, "template %s takes no changes: its last one could not be made durable: %w", id, err).
+	return errs.New(errs.Unavailable,
+		"template %s takes no changes: its last one could not be made durable: %w", id, err).
 		WithHint("see dmesg for the fault of the disk, then restart agentd")
 }

@@ -117,8 +117,8 @@ func (w witnesses) deletion(p place) (body revisionBody, outcome string) {
 	return newBody(rev, nil), "it was rebuilt as the deletion that it was, since it has no text"
 }
 
-// base is the best account of a revision: the place is certain, the rest is as good as its witness. file gives the time
-// if nothing else does.
+// base is the best account of a revision: the place is certain, the rest is as good as its witness. file gives the
+// time if nothing else does.
 func (w witnesses) base(p place, file string) template.Revision {
 	best := cmp.Or(w.memory, w.remains)
 	if best == nil {

@@ -11,10 +11,10 @@ import (
 	"agentd/internal/template"
 )
 
-// Write makes a revision durable, with its text and its secrets, or changes nothing at all: what makes it be is the rename
-// of its record, which comes last. Size and SHA256 are set from the text; a deletion has none. The error is stale if the
-// number is not the one after the newest, conflict if another living template of the owner has the name, no_space,
-// too_large, or internal.
+// Write makes a revision durable, with its text and its secrets, or changes nothing at all: what makes it be is the
+// rename of its record, which comes last. Size and SHA256 are set from the text; a deletion has none. The error is
+// stale if the number is not the one after the newest, conflict if another living template of the owner has the name,
+// no_space, too_large, or internal.
 func (t *Templates) Write(rev template.Revision, text []byte, secrets template.Secrets) error {
 	o := t.owner(rev.Owner)
 	o.changing.Lock()
@@ -102,8 +102,8 @@ func (t *Templates) writeFiles(o *owner, p place, body revisionBody, secrets tem
 	return nil
 }
 
-// prepare makes the directories of a template. Those of its owner are synced once in the life of the process: an agentd
-// that was killed may have made them and not come to it.
+// prepare makes the directories of a template. Those of its owner are synced once in the life of the process: an
+// agentd that was killed may have made them and not come to it.
 func (t *Templates) prepare(o *owner, p place) error {
 	user := p.user()
 	if !o.durable {

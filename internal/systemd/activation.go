@@ -12,8 +12,8 @@ import (
 )
 
 // Listener returns the socket that the service manager listens on for this service, and nil if there is none: then the
-// service makes its own. Anything but exactly one stream socket of the Unix kind is an error. The variables are taken out
-// of the environment, so that no child takes the socket for its own.
+// service makes its own. Anything but exactly one stream socket of the Unix kind is an error. The variables are taken
+// out of the environment, so that no child takes the socket for its own.
 func Listener() (*net.UnixListener, error) {
 	files := activation.Files(true)
 	if len(files) == 0 {
@@ -22,7 +22,7 @@ func Listener() (*net.UnixListener, error) {
 	// A listener has its own duplicate of the descriptor.
 	defer func() {
 		for _, f := range files {
-			f.Close() //nolint:errcheck,gosec // nothing was written to it
+			f.Close() //nolint:errcheck // nothing was written to it
 		}
 	}()
 	if len(files) != 1 {
@@ -37,7 +37,8 @@ func Listener() (*net.UnixListener, error) {
 	}
 	ul, ok := ln.(*net.UnixListener)
 	if !ok {
-		return nil, errors.Join(wrongSocket("the service manager passed a socket of %s", ln.Addr().Network()), ln.Close())
+		err := wrongSocket("the service manager passed a socket of %s", ln.Addr().Network())
+		return nil, errors.Join(err, ln.Close())
 	}
 	// The file of the socket is the manager's.
 	ul.SetUnlinkOnClose(false)

@@ -43,8 +43,8 @@ func send(state string) error {
 	return nil
 }
 
-// Watchdog is how long the service manager waits for a [Notifier.Ping] before it kills the service; 0 means that it does
-// not wait. An error means that the manager said something that cannot be meant.
+// Watchdog is how long the service manager waits for a [Notifier.Ping] before it kills the service; 0 means that it
+// does not wait. An error means that the manager said something that cannot be meant.
 func Watchdog() (time.Duration, error) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
@@ -53,8 +53,8 @@ func Watchdog() (time.Duration, error) {
 	return interval, nil
 }
 
-// UnderJournal reports whether f goes to the journal, by JOURNAL_STREAM as systemd.exec(5) says: a redirected stream does
-// not, though the variable is set.
+// UnderJournal reports whether f goes to the journal, by JOURNAL_STREAM as systemd.exec(5) says: a redirected stream
+// does not, though the variable is set.
 func UnderJournal(f *os.File) bool {
 	var dev, ino uint64
 	if n, err := fmt.Sscanf(os.Getenv("JOURNAL_STREAM"), "%d:%d", &dev, &ino); err != nil || n != 2 {

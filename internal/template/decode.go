@@ -23,6 +23,11 @@ func (r *reader) template(n *node) Template {
 	// First the extension, for the spec may use its parameters.
 	t.Extension = o.extension()
 	t.Spec = o.spec(t.Extension)
+	if t.Extension.Retry != nil && t.Spec.Type == Interactive {
+		x, _ := o.get("x-agentd")
+		r.warn(x.value.value("retry").off, atRetry, "retry-interactive",
+			"means nothing for an interactive session: only a batch session is tried again")
+	}
 	return t
 }
 

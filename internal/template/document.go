@@ -1,6 +1,8 @@
 package template
 
 import (
+	"slices"
+
 	"agentd/internal/errs"
 )
 
@@ -35,6 +37,7 @@ func Parse(file string, src []byte) ([]Document, error) {
 		r.warnings, r.params = nil, nil
 		line, _ := r.place(it.root.off)
 		docs[i] = Document{Template: r.template(it.root), Line: line}
+		slices.SortStableFunc(r.warnings, byPlace)
 		docs[i].Warnings = r.warnings
 	}
 	if err := r.err(); err != nil {

@@ -30,10 +30,15 @@ func (o *object) kernel() Kernel {
 
 // CheckImage says what is wrong with the form of an image's name; docker's own rules decide.
 func CheckImage(image string) error {
-	if _, err := reference.ParseNormalizedNamed(image); err != nil {
+	_, err := reference.ParseNormalizedNamed(image)
+	switch {
+	case err == nil:
+		return nil
+	case err.Error() == reference.ErrReferenceInvalidFormat.Error():
+		return invalid("%s is not the name of an image: wants one such as python:3.12 or registry.example.com/team/tool:1", short(image))
+	default:
 		return invalid("%s is not the name of an image: %s", short(image), strings.TrimPrefix(err.Error(), "invalid reference format: "))
 	}
-	return nil
 }
 
 func (o *object) script(name string) string {

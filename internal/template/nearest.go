@@ -13,13 +13,31 @@ func nearest(written string, words []string) string {
 	if len(written) > maxGuess {
 		return ""
 	}
-	best, bestDistance := "", max(1, len(written)/3)+1
+	best, bestDistance := "", maxGuess
+	from := folded(written)
 	for _, word := range words {
-		if d := distance(folded(written), folded(word)); d < bestDistance && d < len(folded(word)) {
+		to := folded(word)
+		d := distance(from, to)
+		begins := len(from) >= 3 && strings.HasPrefix(to, from)
+		if (begins || d <= tolerance(from, to)) && d < bestDistance {
 			best, bestDistance = word, d
 		}
 	}
 	return best
+}
+
+// tolerance is how many letters of two words may differ.
+func tolerance(a, b string) int {
+	switch n := max(len(a), len(b)); {
+	case n < 3:
+		return 0
+	case n < 5:
+		return 1
+	case n < 9:
+		return 2
+	default:
+		return 3
+	}
 }
 
 func folded(s string) string {

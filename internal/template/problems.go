@@ -59,9 +59,7 @@ func (r *reader) err() error {
 	if len(r.problems) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(r.problems, func(a, b errs.Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
+	slices.SortStableFunc(r.problems, byPlace)
 	message := "not a valid session template: 1 problem"
 	if n := len(r.problems) + r.more; n > 1 {
 		message = fmt.Sprintf("not a valid session template: %d problems", n)
@@ -70,4 +68,9 @@ func (r *reader) err() error {
 		message += fmt.Sprintf(", of which these are %d", len(r.problems))
 	}
 	return &errs.Error{Code: errs.Invalid, Message: message, Problems: r.problems}
+}
+
+// byPlace is the order of the file.
+func byPlace(a, b errs.Problem) int {
+	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }

@@ -61,7 +61,7 @@ func checkSCP(repository string) error {
 	host, rest, ok := strings.Cut(repository, ":")
 	if !ok || strings.Contains(host, "/") {
 		first, _, _ := strings.Cut(repository, "/")
-		if strings.Contains(first, ".") && first != repository {
+		if strings.Index(first, ".") > 0 && first != repository {
 			return invalid("the repository %s has no scheme: https://%s?", short(repository), repository)
 		}
 		return invalid("%s is not a repository: wants https://, ssh:// or user@host:path", short(repository))

@@ -10,7 +10,7 @@ func (o *object) spec(ext Extension) Spec {
 	if o == nil {
 		return Spec{}
 	}
-	s := Spec{Type: o.sessionType(ext), Kernel: o.kernel(), ScalingGroup: o.line("scaling_group")}
+	s := Spec{Type: o.sessionType(), Kernel: o.kernel(), ScalingGroup: o.line("scaling_group")}
 	s.Mounts = o.mounts()
 	o.targetsApart(s)
 	s.Resources = o.resources()
@@ -19,7 +19,7 @@ func (o *object) spec(ext Extension) Spec {
 	return s
 }
 
-func (o *object) sessionType(ext Extension) SessionType {
+func (o *object) sessionType() SessionType {
 	m, text := o.scalar("type")
 	switch text {
 	case "":
@@ -29,9 +29,6 @@ func (o *object) sessionType(ext Extension) SessionType {
 		o.problem(m.value.off, m.path, "type-unsupported", "%s sessions are not on this agent: wants interactive or batch", text)
 	default:
 		o.problem(m.value.off, m.path, "session-type", "wants interactive or batch, not %s", short(text))
-	}
-	if ext.Retry != nil && text == string(Interactive) {
-		o.warn(o.off, atRetry, "retry-interactive", "means nothing for an interactive session: only a batch session is tried again")
 	}
 	return SessionType(text)
 }

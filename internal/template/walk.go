@@ -34,7 +34,7 @@ func (w *walk) take(off int) bool {
 func (w *walk) alias(off int) bool {
 	if w.aliases++; w.aliases > maxAliases {
 		w.spent = true
-		w.problem(off, w.path(), "too-many-aliases", "more than %d aliases", maxAliases)
+		w.problem(off, w.path(), "too-many-aliases", "more than %d aliases, counting what they repeat", maxAliases)
 	}
 	return !w.spent
 }

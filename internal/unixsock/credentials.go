@@ -12,8 +12,8 @@ import (
 	"agentd/internal/identity"
 )
 
-// Credentials returns who is at the other end of conn: the ids and groups that the process had when it connected, as the
-// kernel recorded them (SO_PEERCRED and SO_PEERGROUPS of unix(7)). Admin is left false: only [ConnContext] decides it.
+// Credentials returns who is at the other end of conn: the ids and groups that the process had when it connected, as
+// the kernel recorded them (SO_PEERCRED and SO_PEERGROUPS of unix(7)). Admin is left false: [ConnContext] decides it.
 func Credentials(conn net.Conn) (identity.Caller, error) {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {

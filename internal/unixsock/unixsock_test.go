@@ -224,7 +224,7 @@ func TestListen_CleansUpWhenRightsCannotBeSet(t *testing.T) {
 // accepted connects a child with the given credential, and returns the server's end.
 func accepted(t *testing.T, cred *syscall.Credential) (net.Conn, int) {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "u")
+	dir, err := os.MkdirTemp("/tmp", "u") //nolint:usetesting // another user must reach it
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"agentd/internal/client"
 	"agentd/internal/layout"
 	"agentd/test/daemon"
@@ -77,10 +79,12 @@ func newClient(socket string) *client.Client {
 	return client.New(client.Options{Socket: socket, UID: os.Getuid(), Getenv: os.Getenv})
 }
 
-// fill creates n templates, template-1 and so on, through the API.
+// fill creates n templates, template-1 and so on, through the API, a hundred in a request and a few requests at a time.
 func fill(ctx context.Context, socket string, n int) error {
 	c := newClient(socket)
 	defer c.Close()
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(8)
 	const batch = 100
 	for from := 1; from <= n; from += batch {
 		var text strings.Builder
@@ -89,11 +93,12 @@ func fill(ctx context.Context, socket string, n int) error {
 				"  spec:\n    kernel:\n      image: python:3.12\n      environ: {NUMBER: '%d'}\n"+
 				"    resources: {cpu: '1', mem: 1g}\n", i, i)
 		}
-		if _, err := c.Create(ctx, nil, client.Document{Name: "bench", Text: []byte(text.String())}); err != nil {
+		group.Go(func() error {
+			_, err := c.Create(ctx, nil, client.Document{Name: "bench", Text: []byte(text.String())})
 			return err
-		}
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // lookups compares finding one template among many with finding it among ten; few against few is the noise.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -48,13 +49,23 @@ func (d *Daemon) Start(env []string) error {
 	defer log.Close() //nolint:errcheck // agentd has its own descriptor
 	cmd := exec.Command(d.program, "--config", ConfigName)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = d.dir, env, log, log
-	// Ctrl-C ends the caller, and the caller ends agentd.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
+	// Ctrl-C ends the caller, and the caller ends agentd; if the caller dies, the kernel does.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	started, done := make(chan error), make(chan error, 1)
+	go func() {
+		// The kernel sends Pdeathsig when the thread that started agentd ends, so that thread waits for it.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			done <- cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
 		return err
 	}
-	d.cmd, d.done = cmd, make(chan error, 1)
-	go func(done chan<- error) { done <- cmd.Wait() }(d.done)
+	d.cmd, d.done = cmd, done
 	return d.untilItAnswers()
 }
 
