@@ -36,8 +36,13 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	dir := filepath.Dir(path)
-	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(mode))
+	// The directory is opened first: after the rename nothing may fail that need not, such as for want of descriptors.
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close() //nolint:errcheck // nothing was written through it
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir.Name()), renameio.WithStaticPermissions(mode))
 	if err != nil {
 		return err
 	}
@@ -48,7 +53,7 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	if err := file.CloseAtomicallyReplace(); err != nil {
 		return err
 	}
-	if err := SyncDir(dir); err != nil {
+	if err := dir.Sync(); err != nil {
 		return fmt.Errorf("write %s: %w: %w", path, ErrInDoubt, err)
 	}
 	return nil

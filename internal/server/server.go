@@ -94,7 +94,7 @@ func New(o Options) (*Server, error) {
 		ReadHeaderTimeout: s.limits.Header,
 		IdleTimeout:       s.limits.Idle,
 		MaxHeaderBytes:    api.MaxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
 		// Otherwise net/http answers "OPTIONS *" itself, before the guard.
 		DisableGeneralOptionsHandler: true,
 	}

@@ -52,7 +52,7 @@ func TestLog_FollowerSeesEveryLineOverRotations(t *testing.T) {
 	var got []string
 	done := make(chan error, 1)
 	go func() {
-		done <- sessionlog.Read(t.Context(), c.dir, sessionlog.Options{Name: job.LogName, Tail: 0, Ended: ended},
+		done <- sessionlog.Read(t.Context(), c.dir, sessionlog.Options{Name: job.LogName, Tail: -1, Ended: ended},
 			func(l sessionlog.Line) error {
 				if l.Stream == sessionlog.Stdout {
 					got = append(got, string(l.Text))

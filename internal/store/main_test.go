@@ -27,11 +27,12 @@ const (
 	crashOpEnv    = "STORE_TEST_CRASH_OP"
 	crashStateEnv = "STORE_TEST_CRASH_STATE"
 	helperReady   = "ready\n"
+	helperAgain   = "again\n"
 	helperDone    = "done\n"
 	helperFailed  = "failed\n"
 )
 
-// crashHelper opens the store, does one change, and says so.
+// crashHelper opens the store, does one change, and says so. After an error it tries again, as people do.
 func crashHelper(name string, state layout.State) int {
 	out := os.NewFile(3, "acknowledgement")
 	s, err := Open(state, slog.New(slog.NewTextHandler(os.Stderr, nil)))
@@ -40,7 +41,13 @@ func crashHelper(name string, state layout.State) int {
 		return 2
 	}
 	out.WriteString(helperReady) // the parent sees that nothing came
-	if err := crashOps()[name](s.Templates()); err != nil {
+	err = crashOps()[name](s.Templates())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		out.WriteString(helperAgain) // as above
+		err = crashOps()[name](s.Templates())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		out.WriteString(helperFailed) // as above
 		return 3

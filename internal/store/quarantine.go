@@ -51,7 +51,8 @@ func damageOf(err error) (reason string, ok bool) {
 	case errors.As(err, &d):
 		return d.reason, true
 	case errors.Is(err, atomicfile.ErrNotRegular), errors.Is(err, atomicfile.ErrTooLarge),
-		errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EIO), errors.Is(err, unix.EUCLEAN), errors.Is(err, unix.EBADMSG):
+		errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EIO), errors.Is(err, unix.EUCLEAN),
+		errors.Is(err, unix.EBADMSG):
 		return err.Error(), true
 	}
 	return "", false

@@ -149,9 +149,10 @@ func (s *Store) removeLeftover(path string) {
 
 // Close gives the state directory back. No method may be called after it.
 func (s *Store) Close() error {
-	// An empty lock file says that the end was clean.
+	// An empty lock file says that the end was clean. To close it is not enough: a child that has not come to its exec
+	// yet has the descriptor too.
 	err := s.lock.Truncate(0)
-	return errors.Join(err, s.lock.Close())
+	return errors.Join(err, unix.Flock(int(s.lock.Fd()), unix.LOCK_UN), s.lock.Close())
 }
 
 // InstanceID is the random id of this state directory: 32 hex digits.

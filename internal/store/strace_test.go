@@ -18,8 +18,9 @@ import (
 
 // outcome is how a helper under strace ended.
 type outcome struct {
-	ready, done, failed bool
-	stderr              string
+	// again is true if the change failed once, failed if it failed for good.
+	ready, done, again, failed bool
+	stderr                     string
 }
 
 // runHelper runs the helper for one change under strace with those options.
@@ -53,7 +54,7 @@ func runHelper(t *testing.T, strace string, state layout.State, op string, optio
 	s := string(said)
 	return outcome{
 		ready: strings.HasPrefix(s, helperReady), done: strings.HasSuffix(s, helperDone),
-		failed: strings.HasSuffix(s, helperFailed), stderr: stderr.String(),
+		again: strings.Contains(s, helperAgain), failed: strings.HasSuffix(s, helperFailed), stderr: stderr.String(),
 	}
 }
 

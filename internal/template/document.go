@@ -35,8 +35,7 @@ func Parse(file string, src []byte) ([]Document, error) {
 	docs := make([]Document, len(items))
 	for i, it := range items {
 		r.warnings, r.params = nil, nil
-		line, _ := r.place(it.root.off)
-		docs[i] = Document{Template: r.template(it.root), Line: line}
+		docs[i] = Document{Template: r.template(it.root), Line: r.line(it.root.off)}
 		slices.SortStableFunc(r.warnings, byPlace)
 		docs[i].Warnings = r.warnings
 	}

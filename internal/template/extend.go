@@ -25,7 +25,10 @@ func (o *object) extension() Extension {
 		return Extension{}
 	}
 	x := Extension{Description: o.description(), Labels: o.labels(), Params: o.readParams(), TTY: o.boolean("tty")}
-	o.params = x.Params
+	o.params = make(map[string]Param, len(x.Params))
+	for _, p := range x.Params {
+		o.params[p.Name] = p
+	}
 	clone := o.under("git", atClone)
 	if clone != nil {
 		x.Git.Submodules = clone.boolean("submodules")

@@ -8,8 +8,10 @@ import (
 	"agentd/internal/errs"
 )
 
-// Bounds of the shape of one document. A template of any use has a few hundred nodes, ten levels deep.
+// Bounds of the shape of a source and of one document. A template of any use has a few hundred nodes, ten levels deep.
 const (
+	maxDocuments = 1000
+
 	maxDepth   = 64
 	maxNodes   = 20_000
 	maxAliases = 256
@@ -26,9 +28,13 @@ func tooLarge(src []byte) error {
 
 // documentTooLarge refuses a document that is over [MaxDocumentBytes].
 func (r *reader) documentTooLarge(start, end int) error {
-	line, _ := r.place(start)
-	return errs.New(errs.TooLarge, "the document at line %d is %d bytes; at most %d are read", line, end-start, MaxDocumentBytes).
+	return errs.New(errs.TooLarge, "the document at line %d is %d bytes; at most %d are read", r.line(start), end-start, MaxDocumentBytes).
 		WithHint("keep data out of templates: mount it, or clone it")
+}
+
+// tooMany notes that there are more than [maxDocuments].
+func (r *reader) tooMany(off int) {
+	r.problem(off, "", "too-many-documents", "more than %d documents", maxDocuments)
 }
 
 // encoding notes what is not UTF-8 text; the rest of such a source is not worth reading.

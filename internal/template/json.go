@@ -28,6 +28,9 @@ func (r *reader) json(c chunk) (trees []tree, ok bool, err error) {
 		case root == nil:
 			// Over budget: the problem is noted, and what follows is not worth reading.
 			return nil, true, nil
+		case len(trees) == maxDocuments:
+			r.tooMany(root.off)
+			return nil, true, nil
 		case root.end-root.off > MaxDocumentBytes:
 			return nil, true, r.documentTooLarge(root.off, root.end)
 		}

@@ -41,8 +41,7 @@ func (r *reader) object(n *node, path, place string, off int) *object {
 		switch {
 		case known:
 			if first, twice := o.fields[name]; twice {
-				line, _ := r.place(first.off)
-				r.problem(f.off, at, "two-spellings", "is the same field as %s at line %d: keep one", first.path, line)
+				r.problem(f.off, at, "two-spellings", "is the same field as %s at line %d: keep one", first.path, r.line(first.off))
 				continue
 			}
 			o.fields[name] = member{path: at, off: f.off, value: f.value}
@@ -50,6 +49,7 @@ func (r *reader) object(n *node, path, place string, off int) *object {
 			if word := nearest(f.key, []string{atExtension}); word != "" {
 				r.warn(f.off, at, "ignored-key", "is ignored; did you mean %s?", word)
 			}
+		case r.full():
 		default:
 			r.problem(f.off, at, "unknown-key", "unknown key%s", suggestion(f.key, place))
 		}

@@ -47,18 +47,14 @@ func (r *reader) filled(m member, text string) (filled string, complete bool) {
 	complete = true
 	filled = paramUse.ReplaceAllStringFunc(text, func(use string) string {
 		name := paramUse.FindStringSubmatch(use)[1]
-		for _, p := range r.params {
-			if p.Name != name {
-				continue
-			}
-			if p.Default == nil {
-				complete = false
-				return use
-			}
+		p, known := r.params[name]
+		if known && p.Default != nil {
 			return *p.Default
 		}
 		complete = false
-		r.problem(m.value.off, m.path, "unknown-param", "%s is not declared in x-agentd.params", use)
+		if !known {
+			r.problem(m.value.off, m.path, "unknown-param", "%s is not declared in x-agentd.params", use)
+		}
 		return use
 	})
 	return filled, complete

@@ -19,13 +19,21 @@ type reader struct {
 	more int
 	// warnings and params are those of the template that is being read.
 	warnings []errs.Problem
-	params   []Param
+	params   map[string]Param
+}
+
+// full counts one more problem if there are as many as are listed, so that nobody words it in vain.
+func (r *reader) full() bool {
+	if len(r.problems) < maxProblems {
+		return false
+	}
+	r.more++
+	return true
 }
 
 // problem notes that the field at path, found at the byte off, breaks a rule.
 func (r *reader) problem(off int, path, rule, format string, args ...any) {
-	if len(r.problems) == maxProblems {
-		r.more++
+	if r.full() {
 		return
 	}
 	p := r.at(off, path, rule, fmt.Sprintf(format, args...))

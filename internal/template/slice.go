@@ -23,8 +23,7 @@ func (r *reader) slice(items []item, i int, want Template) ([]byte, error) {
 			return text, nil
 		}
 	}
-	line, _ := r.place(items[i].root.off)
-	return nil, errs.New(errs.Internal, "the template at line %d cannot be stored on its own", line)
+	return nil, errs.New(errs.Internal, "the template at line %d cannot be stored on its own", r.line(items[i].root.off))
 }
 
 // yields reports whether a text holds one template, and that one.

@@ -26,17 +26,16 @@ func newSource(file string, text []byte) *source {
 
 // place returns line and column, from 1, of a byte; columns count characters, a byte order mark is none.
 func (s *source) place(off int) (line, column int) {
-	off = min(max(off, 0), len(s.text))
-	line = sort.SearchInts(s.lines, off+1)
+	line = s.line(off)
 	before := bytes.TrimPrefix(s.text[s.lines[line-1]:off], []byte(byteOrderMark))
 	return line, utf8.RuneCount(before) + 1
 }
 
+// line returns the line of a byte, from 1.
+func (s *source) line(off int) int { return sort.SearchInts(s.lines, off+1) }
+
 // lineStart returns the offset of the first byte of the line that off is in.
-func (s *source) lineStart(off int) int {
-	line, _ := s.place(off)
-	return s.lines[line-1]
-}
+func (s *source) lineStart(off int) int { return s.lines[s.line(off)-1] }
 
 // byteOrderMark is accepted at the very beginning, in UTF-8.
 const byteOrderMark = "\uFEFF"

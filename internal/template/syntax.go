@@ -8,8 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxBisect bounds the documents whose syntax errors are looked for to the character: it takes a dozen parses.
-const maxBisect = 16 << 10
+// Bounds of the search for the character at which a document is wrong, for it takes a dozen parses: the size of the document
+// in bytes, and the number of problems before.
+const (
+	maxBisect      = 16 << 10
+	maxBisectAfter = 20
+)
 
 // syntax notes what the YAML library says about a document. Its line is that where the surrounding block begins, one less
 // for some errors, or missing: so the first character is looked for after which the same error is certain.
@@ -17,7 +21,7 @@ func (r *reader) syntax(c chunk, err error) {
 	text, want := r.text[c.start:c.end], err.Error()
 	line, message := cutLine(want)
 	off := 0
-	if len(text) <= maxBisect {
+	if len(text) <= maxBisect && len(r.problems) < maxBisectAfter {
 		n := sort.Search(len(text), func(n int) bool {
 			for n < len(text) && !utf8.RuneStart(text[n]) {
 				n++

@@ -2,6 +2,7 @@ package template
 
 import (
 	"bytes"
+	"slices"
 )
 
 // tree is one document of a source.
@@ -16,8 +17,13 @@ func (r *reader) trees() ([]tree, error) {
 	if r.encoding(); len(r.problems) > 0 {
 		return nil, nil
 	}
+	chunks := slices.DeleteFunc(split(r.source), r.empty)
+	if len(chunks) > maxDocuments {
+		r.tooMany(chunks[maxDocuments].start)
+		return nil, nil
+	}
 	var all []tree
-	for _, c := range split(r.source) {
+	for _, c := range chunks {
 		trees, err := r.chunk(c)
 		if err != nil {
 			return nil, err
@@ -44,4 +50,15 @@ func (r *reader) chunk(c chunk) ([]tree, error) {
 	}
 	root := r.yaml(c)
 	return []tree{{root: root, start: c.start, end: c.end}}, nil
+}
+
+// empty reports whether a chunk has nothing but blank lines, comments and boundaries.
+func (r *reader) empty(c chunk) bool {
+	for line := range bytes.Lines(r.text[c.start:c.end]) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' && string(line) != "---" && string(line) != "..." {
+			return false
+		}
+	}
+	return true
 }

@@ -78,9 +78,8 @@ func (w *walk) keys(n *node) {
 	kept := n.fields[:0]
 	for _, f := range n.fields {
 		if off, twice := first[f.key]; twice {
-			line, _ := w.place(off)
 			w.enter(f.key)
-			w.problem(f.off, w.path(), "duplicate-key", "the key %s stands already at line %d", short(f.key), line)
+			w.problem(f.off, w.path(), "duplicate-key", "the key %s stands already at line %d", short(f.key), w.line(off))
 			w.leave()
 			continue
 		}

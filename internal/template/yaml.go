@@ -71,6 +71,8 @@ type yamlReader struct {
 	base  int
 	text  []byte
 	lines []int
+	// line, column and off are of the node that was looked for last: in a long line the next one is found from there.
+	line, column, off int
 	// open are the anchors whose content is being read.
 	open []*yaml.Node
 }
@@ -92,12 +94,14 @@ func yamlLines(text []byte) []int {
 // offset is where in the source a node begins.
 func (y *yamlReader) offset(n *yaml.Node) int {
 	line := min(max(n.Line, 1), len(y.lines))
-	off := y.lines[line-1]
-	for range n.Column - 1 {
-		_, size := utf8.DecodeRune(y.text[off:])
-		off += size
+	if line != y.line || n.Column < y.column {
+		y.line, y.column, y.off = line, 1, y.lines[line-1]
 	}
-	return y.base + off
+	for ; y.column < n.Column; y.column++ {
+		_, size := utf8.DecodeRune(y.text[y.off:])
+		y.off += size
+	}
+	return y.base + y.off
 }
 
 func (y *yamlReader) node(n *yaml.Node, aliased bool) *node {

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -120,9 +121,16 @@ func (s *SSHServer) session(ch ssh.Channel, requests <-chan *ssh.Request) {
 		if err := ssh.Unmarshal(r.Payload, &line); err == nil {
 			path, ok := strings.CutPrefix(line.Command, "git-upload-pack '/")
 			cmd := exec.Command(s.git, "upload-pack", filepath.Join(s.root, strings.TrimSuffix(path, "'")))
-			cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = Env(), ch, ch, ch.Stderr()
-			if ok && cmd.Run() == nil {
-				status = 0
+			cmd.Env, cmd.Stdout, cmd.Stderr = Env(), ch, ch.Stderr()
+			if in, err := cmd.StdinPipe(); ok && err == nil {
+				// Not cmd.Stdin: the end of the program is to end the session, whatever the client still has to say.
+				go func() {
+					io.Copy(in, ch) //nolint:errcheck // the program may be gone
+					in.Close()      //nolint:errcheck // likewise
+				}()
+				if cmd.Run() == nil {
+					status = 0
+				}
 			}
 		}
 		ch.SendRequest("exit-status", false, ssh.Marshal(struct{ S uint32 }{status})) //nolint:errcheck // the client may be gone
