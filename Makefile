@@ -48,7 +48,7 @@ bench: build tools ## measure side by side with docker; prints a table
 lint: $(TOOLS)/golangci-lint-$(LINT_VERSION) ## check form, faults and the house's rules
 	$< config verify
 	$< run ./...
-	$< fmt --diff
+	@test -z "$$(gofmt -l agentd ctl internal test)" || { echo 'not formatted:'; gofmt -l agentd ctl internal test; exit 1; }
 	$(GO) vet ./...
 	@if command -v shellcheck >/dev/null; then echo shellcheck .ci/run; shellcheck .ci/run; \
 	else echo 'shellcheck is not installed: .ci/run is not checked'; fi

@@ -112,7 +112,7 @@ func sound(t testing.TB, dir string) {
 	if out := gittest.Sh(t, dir, "GIT_OPTIONAL_LOCKS=0 git status --porcelain --untracked-files=all"); out != "" {
 		t.Errorf("status: %s", out)
 	}
-	if out := gittest.Sh(t, dir, "git diff-files --name-only; git diff-index --cached HEAD --name-only"); out != "" {
+	if out := gittest.Sh(t, dir, "git diff-files --name-only; git diff-index --cached --name-only HEAD --"); out != "" {
 		t.Errorf("the index differs: %s", out)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/pktline"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 )
 
@@ -152,11 +152,8 @@ func (r *remote) ask(ctx context.Context, wants, haves []plumbing.Hash, depth in
 	}
 	ends := append(slices.Clone(answer.Shallows), r.adv.Shallows...)
 	var data io.Reader = &ticking{answer, w}
-	switch {
-	case req.Capabilities.Supports(capability.Sideband64k):
-		data = sideband.NewDemuxer(sideband.Sideband64k, data)
-	case req.Capabilities.Supports(capability.Sideband):
-		data = sideband.NewDemuxer(sideband.Sideband, data)
+	if req.Capabilities.Supports(capability.Sideband64k) || req.Capabilities.Supports(capability.Sideband) {
+		data = &sideband{packets: pktline.NewScanner(data)}
 	}
 	return struct {
 		io.Reader

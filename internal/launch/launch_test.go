@@ -32,7 +32,9 @@ type world struct {
 
 var errInjected = errors.New("injected")
 
-func newWorld() *world { return &world{failAt: -1, binds: map[int]bool{}, creating: map[string]string{}} }
+func newWorld() *world {
+	return &world{failAt: -1, binds: map[int]bool{}, creating: map[string]string{}}
+}
 
 // do counts a call and has its effect, unless this is the one that fails.
 func (w *world) do(name string, effect func()) error {
@@ -70,7 +72,11 @@ func (w *world) Make(context.Context, session.Record) error {
 	return w.do("make", func() { w.dirs = true })
 }
 
-func (w *world) Targets(context.Context, session.Record, []string) error {
+func (w *world) Etc(context.Context, session.Record, []byte, []byte) error {
+	return w.do("etc", func() {})
+}
+
+func (w *world) Targets(context.Context, session.Record, []launch.Target) error {
 	return w.do("targets", func() {})
 }
 
@@ -106,7 +112,7 @@ func (w *world) Remove(_ context.Context, name, nonce string) error {
 
 func (w *world) Parent(context.Context) (string, error) { return "/agentd", w.do("parent", func() {}) }
 
-func (w *world) Verify(context.Context, int, plan.Limits) (session.Applied, error) {
+func (w *world) Verify(context.Context, string, int, plan.Limits) (session.Applied, error) {
 	return session.Applied{MemoryBytes: 1}, w.do("verify", func() {})
 }
 
@@ -170,8 +176,8 @@ func TestUp_DoesAllInOrder(t *testing.T) {
 	}
 	got := w.calls
 	// The image and the clone run side by side: put them in one order.
-	slices.Sort(got[1:3])
-	want := "make clone ensure targets bind bind parent create hand start verify"
+	slices.Sort(got[1:4])
+	want := "make clone ensure etc bind bind targets parent create hand start verify"
 	if strings.Join(got, " ") != want {
 		t.Errorf("calls are %q, want %q", strings.Join(got, " "), want)
 	}

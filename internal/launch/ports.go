@@ -53,18 +53,29 @@ type clones interface {
 type scratches interface {
 	// Make makes the session's directories with their owners; it is safe twice.
 	Make(ctx context.Context, rec session.Record) error
-	// Targets makes the mountpoints, paths beneath the scratch, without following links.
-	Targets(ctx context.Context, rec session.Record, rel []string) error
+	// Targets makes the mountpoints, without following links.
+	Targets(ctx context.Context, rec session.Record, targets []Target) error
+	// Etc writes the session's passwd and group.
+	Etc(ctx context.Context, rec session.Record, passwd, group []byte) error
 	// Hand writes a file of mode 0400 for agentd-init into the session's run directory, the session user's.
 	Hand(ctx context.Context, rec session.Record, name string, data []byte) error
 	// Clear removes what does not outlive the session: job, socket, passwd and group.
 	Clear(ctx context.Context, rec session.Record) error
 }
 
+// Target is a mountpoint beneath the scratch.
+type Target struct {
+	Rel string
+	// File makes an empty file instead of a directory, as the source is one.
+	File bool
+}
+
 // Bind is a source that was opened as the caller and cannot be exchanged any more.
 type Bind struct {
 	// Volume is the engine's volume, or Path the host path, that stands for the source.
 	Volume, Path string
+	// File is true if the source is a regular file.
+	File bool
 }
 
 // binds holds the sources of a session's mounts.
@@ -108,6 +119,6 @@ type containers interface {
 type limits interface {
 	// Parent makes sure of the parent group of all sessions and names it as the engine wants it.
 	Parent(ctx context.Context) (string, error)
-	// Verify reads back what is in force for the process.
-	Verify(ctx context.Context, pid int, want plan.Limits) (session.Applied, error)
+	// Verify reads back what is in force for the container's first process; errs.NotFound if that has ended already.
+	Verify(ctx context.Context, container string, pid int, want plan.Limits) (session.Applied, error)
 }

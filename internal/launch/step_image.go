@@ -31,6 +31,10 @@ func (imageStep) Do(ctx context.Context, a *Attempt) error {
 	for _, v := range image.Volumes {
 		a.Tell(Note{Step: StepImage, Text: "the image's volume " + v + " is an empty tmpfs in the session"})
 	}
+	passwd, group := Passwd(image.Passwd, p.User), Group(image.Group, p.User)
+	if err := a.Scratches.Etc(ctx, a.Record(), passwd, group); err != nil {
+		return err
+	}
 	a.setImage(image)
 	return a.Commit(func(r *session.Record) {
 		r.Staged.ImageID, r.Staged.ImageDigest = image.ID, image.Digest

@@ -19,16 +19,6 @@ func (mountsStep) Skip(a *Attempt) bool { return len(a.Record().Plan.Mounts) == 
 
 func (mountsStep) Do(ctx context.Context, a *Attempt) error {
 	rec := a.Record()
-	// Without mountpoints of the caller's the engine would make them, as root, through whatever links are there.
-	var inScratch []string
-	for _, m := range rec.Plan.Mounts {
-		if rel, ok := strings.CutPrefix(m.Target, plan.HomeDir+"/"); ok {
-			inScratch = append(inScratch, rel)
-		}
-	}
-	if err := a.Scratches.Targets(ctx, rec, inScratch); err != nil {
-		return err
-	}
 	if err := a.Commit(func(r *session.Record) { r.Intent = "bind the sources of the mounts" }); err != nil {
 		return err
 	}
@@ -41,7 +31,22 @@ func (mountsStep) Do(ctx context.Context, a *Attempt) error {
 		binds = append(binds, b)
 	}
 	a.setBinds(binds)
+	if err := a.Scratches.Targets(ctx, rec, targets(rec.Plan, binds)); err != nil {
+		return err
+	}
 	return a.Commit(func(r *session.Record) { r.Intent = "" })
+}
+
+// targets are the mountpoints in the scratch. Without them the engine would make them, as root, through whatever links
+// the clone has brought.
+func targets(p plan.Plan, binds []Bind) []Target {
+	var list []Target
+	for i, m := range p.Mounts {
+		if rel, ok := strings.CutPrefix(m.Target, plan.HomeDir+"/"); ok {
+			list = append(list, Target{Rel: rel, File: binds[i].File})
+		}
+	}
+	return list
 }
 
 func (mountsStep) Undo(ctx context.Context, a *Attempt) error {

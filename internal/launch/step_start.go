@@ -34,11 +34,17 @@ func (startStep) Do(ctx context.Context, a *Attempt) error {
 	if err != nil {
 		return err
 	}
-	applied, err := a.Limits.Verify(ctx, pid, rec.Plan.Limits)
-	if err != nil {
+	applied, err := a.Limits.Verify(ctx, rec.Staged.ContainerID, pid, rec.Plan.Limits)
+	if err != nil && !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	return a.Commit(func(r *session.Record) { r.Intent, r.Staged.Applied = "", &applied })
+	return a.Commit(func(r *session.Record) {
+		r.Intent = ""
+		// A job can be over before anybody can look at its limits.
+		if err == nil {
+			r.Staged.Applied = &applied
+		}
+	})
 }
 
 // Undo is the container's.

@@ -89,8 +89,8 @@ func Parse(raw []byte) Line {
 		return damaged
 	}
 	at, err := time.Parse(timeFormat, string(stamp))
-	if err != nil {
-		return damaged
+	if err != nil || !bytes.Equal(at.AppendFormat(make([]byte, 0, len(timeFormat)), timeFormat), stamp) {
+		return damaged // the second: Go takes a comma for the point, and a sign among the digits
 	}
 	step, rest, ok := bytes.Cut(rest, []byte{' '})
 	if !ok || len(step) == 0 || len(step) > 32 || !plain(step) {

@@ -112,16 +112,17 @@ func (m *machine) Clone(
 	return launch.Clone{}, nil
 }
 
-func (m *machine) Make(context.Context, session.Record) error                 { return nil }
-func (m *machine) Targets(context.Context, session.Record, []string) error    { return nil }
-func (m *machine) Hand(context.Context, session.Record, string, []byte) error { return nil }
-func (m *machine) Clear(context.Context, session.Record) error                { return m.call("clear") }
+func (m *machine) Make(context.Context, session.Record) error                     { return nil }
+func (m *machine) Targets(context.Context, session.Record, []launch.Target) error { return nil }
+func (m *machine) Etc(context.Context, session.Record, []byte, []byte) error      { return nil }
+func (m *machine) Hand(context.Context, session.Record, string, []byte) error     { return nil }
+func (m *machine) Clear(context.Context, session.Record) error                    { return m.call("clear") }
 func (m *machine) Bind(context.Context, session.Record, int) (launch.Bind, error) {
 	return launch.Bind{}, nil
 }
 func (m *machine) Release(context.Context, session.Record) error { return nil }
 func (m *machine) Parent(context.Context) (string, error)        { return "", nil }
-func (m *machine) Verify(context.Context, int, plan.Limits) (session.Applied, error) {
+func (m *machine) Verify(context.Context, string, int, plan.Limits) (session.Applied, error) {
 	return session.Applied{}, nil
 }
 

@@ -49,8 +49,8 @@ func (o *object) targetsApart(s Spec) {
 		if first.off > later.off {
 			first, later = later, first
 		}
-		o.problem(later.off, later.path, "target-overlap", "the target %s and the target %s of %s are the same or lie in one another",
-			later.target, first.target, first.path)
+		o.problem(later.off, later.path, "target-overlap",
+			"the target %s and the target %s of %s are the same or lie in one another", later.target, first.target, first.path)
 	}
 }
 

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"slices"
 	"strings"
 
 	"agentd/internal/errs"
@@ -31,10 +32,8 @@ func NormalizeArchitecture(s string) (oci string, err error) {
 	word := strings.TrimPrefix(strings.ToLower(s), "linux/")
 	var known []string
 	for _, names := range architectures() {
-		for _, name := range names {
-			if name == word {
-				return names[0], nil
-			}
+		if slices.Contains(names, word) {
+			return names[0], nil
 		}
 		known = append(known, names[0])
 	}

@@ -182,9 +182,11 @@ func unquoted(piece string) (string, bool) {
 	if strings.HasPrefix(piece, `"`) && json.Unmarshal([]byte(piece), &text) == nil {
 		return text, true
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(piece), &doc); err != nil || len(doc.Content) != 1 || doc.Content[0].Kind != yaml.ScalarNode {
+	// As the value of a key, for at the beginning of a document "..." and "%" mean something else.
+	doc, err := decodeYAML([]byte("k: " + piece + "\n"))
+	if err != nil || doc == nil || len(doc.Content[0].Content) != 2 {
 		return "", false
 	}
-	return doc.Content[0].Value, true
+	value := doc.Content[0].Content[1]
+	return value.Value, value.Kind == yaml.ScalarNode
 }

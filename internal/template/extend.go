@@ -32,7 +32,7 @@ func (o *object) extension() Extension {
 	clone := o.under("git", atClone)
 	if clone != nil {
 		x.Git.Submodules = clone.boolean("submodules")
-		x.Git.Depth, _ = clone.whole("depth", 1, maxCloneDepth)
+		x.Git.Depth = clone.whole("depth", 1, maxCloneDepth)
 	}
 	x.Network = o.word("network", NetworkIsolated, NetworkNone)
 	x.StartupFrom = o.word("startup_from", StartupFromImage)
@@ -57,7 +57,8 @@ func (o *object) labels() map[string]string {
 	o.entries("labels", func(path string, f field) {
 		value, ok := o.text(path, f, `write "" for an empty label`)
 		if !isLabel(f.key) {
-			o.problem(f.off, path, "label-name", "%s is not the name of a label: wants up to %d letters, digits and inside '.', '_', '-', '/'",
+			o.problem(f.off, path, "label-name",
+				"%s is not the name of a label: wants up to %d letters, digits and inside '.', '_', '-', '/'",
 				short(f.key), maxLabelName)
 		}
 		if n := utf8.RuneCountInString(value); n > maxLabelValue {
@@ -116,8 +117,7 @@ func (o *object) retry() *Retry {
 	case !ok:
 		return nil
 	case m.value.kind == scalar:
-		n, _ := o.whole("retry", 1, maxRetries)
-		return &Retry{Max: n}
+		return &Retry{Max: o.whole("retry", 1, maxRetries)}
 	}
 	in := o.object(m.value, m.path, atRetry, m.off)
 	if in == nil {
@@ -125,7 +125,7 @@ func (o *object) retry() *Retry {
 	}
 	in.required("max", "how often a failed session is tried again")
 	x := &Retry{On: in.words("on")}
-	x.Max, _ = in.whole("max", 1, maxRetries)
+	x.Max = in.whole("max", 1, maxRetries)
 	on, _ := in.get("on")
 	for i, cause := range x.On {
 		if !isCause(cause) {

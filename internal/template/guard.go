@@ -28,7 +28,8 @@ func tooLarge(src []byte) error {
 
 // documentTooLarge refuses a document that is over [MaxDocumentBytes].
 func (r *reader) documentTooLarge(start, end int) error {
-	return errs.New(errs.TooLarge, "the document at line %d is %d bytes; at most %d are read", r.line(start), end-start, MaxDocumentBytes).
+	return errs.New(errs.TooLarge, "the document at line %d is %d bytes; at most %d are read",
+		r.line(start), end-start, MaxDocumentBytes).
 		WithHint("keep data out of templates: mount it, or clone it")
 }
 

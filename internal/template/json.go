@@ -24,7 +24,7 @@ func (r *reader) json(c chunk) (trees []tree, ok bool, err error) {
 			return trees, true, nil
 		case err != nil:
 			r.problems = r.problems[:problems]
-			return nil, false, nil
+			return nil, false, nil //nolint:nilerr // what is not JSON may be YAML, whose error is the one to show
 		case root == nil:
 			// Over budget: the problem is noted, and what follows is not worth reading.
 			return nil, true, nil

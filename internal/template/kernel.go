@@ -35,9 +35,11 @@ func CheckImage(image string) error {
 	case err == nil:
 		return nil
 	case err.Error() == reference.ErrReferenceInvalidFormat.Error():
-		return invalid("%s is not the name of an image: wants one such as python:3.12 or registry.example.com/team/tool:1", short(image))
+		return invalid("%s is not the name of an image: wants one such as python:3.12 or registry.example.com/team/tool:1",
+			short(image))
 	default:
-		return invalid("%s is not the name of an image: %s", short(image), strings.TrimPrefix(err.Error(), "invalid reference format: "))
+		why := strings.TrimPrefix(err.Error(), "invalid reference format: ")
+		return invalid("%s is not the name of an image: %s", short(image), why)
 	}
 }
 

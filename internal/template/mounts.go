@@ -107,7 +107,8 @@ func CheckMountName(name string) error {
 		ok = ok && (isWord("_"+string(rune(c))) && c < 0x80 || c == '.' || c == '-')
 	}
 	if !ok {
-		return invalid("%s is not a name: wants up to %d letters, digits, '.', '_' and '-', no '-' first", short(name), maxMountName)
+		return invalid("%s is not a name: wants up to %d letters, digits, '.', '_' and '-', no '-' first",
+			short(name), maxMountName)
 	}
 	return nil
 }

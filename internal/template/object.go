@@ -46,7 +46,7 @@ func (r *reader) object(n *node, path, place string, off int) *object {
 			}
 			o.fields[name] = member{path: at, off: f.off, value: f.value}
 		case place == atRoot && strings.HasPrefix(f.key, "x-"):
-			if word := nearest(f.key, []string{atExtension}); word != "" {
+			if word := nearest(f.key, []string{atExtension}); word != "" && len(r.warnings) < maxProblems {
 				r.warn(f.off, at, "ignored-key", "is ignored; did you mean %s?", word)
 			}
 		case r.full():
@@ -161,18 +161,18 @@ func (o *object) boolean(name string) bool {
 	return false
 }
 
-// whole reads a whole number from low to high; ok is false if the field is absent, or wrong, which is a problem.
-func (o *object) whole(name string, low, high int) (n int, ok bool) {
+// whole reads a whole number from low to high; 0 if the field is absent, or wrong, which is a problem.
+func (o *object) whole(name string, low, high int) int {
 	m, text := o.scalar(name)
 	if text == "" {
-		return 0, false
+		return 0
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < low || n > high || strconv.Itoa(n) != text {
 		o.problem(m.value.off, m.path, "range", "wants a whole number from %d to %d, not %s", low, high, short(text))
-		return 0, false
+		return 0
 	}
-	return n, true
+	return n
 }
 
 // entries reads a map whose keys are the author's; each is called with its path, in the order of the document.

@@ -16,7 +16,8 @@ func (o *object) readParams() []Param {
 	var all []Param
 	o.entries("params", func(path string, f field) {
 		if !paramName.MatchString(f.key) || len(f.key) > maxGuess {
-			o.problem(f.off, path, "param-name", "%s is not the name of a parameter: wants letters, digits, '_' and '-'", short(f.key))
+			o.problem(f.off, path, "param-name",
+				"%s is not the name of a parameter: wants letters, digits, '_' and '-'", short(f.key))
 		}
 		p := Param{Name: f.key}
 		switch {

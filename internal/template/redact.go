@@ -37,8 +37,8 @@ func (d Document) Redact() (text []byte, secrets Secrets, err error) {
 	}
 	text, literal, ok := e.replace(n, Marker, e.quoted(n, Marker)...)
 	if !ok {
-		return nil, nil, e.notInPlace(n, pathPassword, "a literal password is kept apart from the text, so it must stand on one line: "+
-			"without an anchor, an alias, a tag or a block; or write ${env:NAME} or ${file:PATH}")
+		return nil, nil, e.notInPlace(n, pathPassword, "a literal password is kept apart from the text, so it must stand on "+
+			"one line: without an anchor, an alias, a tag or a block; or write ${env:NAME} or ${file:PATH}")
 	}
 	return text, Secrets{pathPassword: literal}, nil
 }

@@ -18,7 +18,8 @@ func Rename(text []byte, name string) ([]byte, error) {
 	}
 	renamed, _, ok := e.replace(n, name, e.quoted(n, name)...)
 	if !ok {
-		return nil, e.notInPlace(n, path, "a name that is to be changed must stand on one line: without an anchor, an alias, a tag or a block")
+		return nil, e.notInPlace(n, path,
+			"a name that is to be changed must stand on one line: without an anchor, an alias, a tag or a block")
 	}
 	return renamed, nil
 }

@@ -51,7 +51,8 @@ func checkURL(repository, scheme string) (note string, err error) {
 	case "http", "git", "file":
 		note = schemeNote(scheme)
 	default:
-		return "", invalid("the repository %s is fetched by %s: wants https://, ssh:// or user@host:path", short(repository), scheme)
+		return "", invalid("the repository %s is fetched by %s: wants https://, ssh:// or user@host:path",
+			short(repository), scheme)
 	}
 	return note, checkRepositoryPath(repository, u.Path)
 }

@@ -8,6 +8,6 @@ import (
 //go:embed schema.json
 var schema []byte
 
-// Schema is the JSON Schema (draft 2020-12) of every document shape that [Parse] accepts. It never refuses what Parse accepts;
-// some rules of Parse are beyond it.
+// Schema is the JSON Schema (draft 2020-12) of every document shape that [Parse] accepts. It never refuses what Parse
+// accepts; some rules of Parse are beyond it.
 func Schema() []byte { return bytes.Clone(schema) }

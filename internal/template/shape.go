@@ -37,7 +37,7 @@ func (r *reader) items(t *tree) []item {
 			return []item{{root: n, tree: t}}
 		}
 	}
-	for _, f := range n.fields {
+	for _, f := range n.few() {
 		if word := nearest(f.key, []string{keyWrapper, keyItem}); word != "" {
 			r.problem(f.off, f.key, "unknown-key", "unknown key; did you mean %s?", word)
 			return nil
@@ -77,13 +77,16 @@ func (r *reader) list(t *tree, n *node, path string, off int) []item {
 
 // misspelt reports whether a key of an item is nearly the one that it should be.
 func misspelt(n *node) bool {
-	for _, f := range n.fields {
+	for _, f := range n.few() {
 		if nearest(f.key, []string{keyItem}) != "" {
 			return true
 		}
 	}
 	return false
 }
+
+// few are the first keys of a map: around a template there are hardly more than one, and guessing takes its time.
+func (n *node) few() []field { return n.fields[:min(len(n.fields), 10)] }
 
 // item reads the map around one template.
 func (r *reader) item(i item, path string) []item {
@@ -109,6 +112,7 @@ func (r *reader) onlyKey(f field, path, want string) {
 	case f.key == atExtension:
 		r.problem(f.off, path, "unknown-key", "x-agentd belongs inside of the template, beside api_version")
 	case len(f.key) > 2 && f.key[:2] == "x-":
+	case r.full():
 	case slices.Contains(spellings(atRoot), f.key):
 		r.problem(f.off, path, "unknown-key", "unknown key; %s belongs inside of the template", f.key)
 	default:

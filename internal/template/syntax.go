@@ -57,7 +57,10 @@ func cutLine(s string) (line int, message string) {
 // plainWords says what the common messages of the library mean for the author.
 func plainWords(message string, tab bool) string {
 	for _, row := range []struct{ said, meant string }{
-		{"mapping values are not allowed in this context", "a ': ' cannot be here: quote the value, or check the indentation and the line before"},
+		{
+			"mapping values are not allowed in this context",
+			"a ': ' cannot be here: quote the value, or check the indentation and the line before",
+		},
 		{"did not find expected key", "this is no key of the map around it: check the indentation, the ':' and the quotes"},
 		{"could not find expected ':'", "a key without its ':'"},
 		{"did not find expected '-' indicator", "this is no item of the list around it: check the indentation"},

@@ -20,7 +20,8 @@ func story() []step { return append(revisions(), secretsAndCrashes()...) }
 func revisions() []step {
 	return []step{
 		{
-			why:     "agentd needs neither root nor a configuration; here it gets one, so that all\nit keeps is in this directory.",
+			why: "agentd needs neither root nor a configuration; here it gets one, so that all\n" +
+				"it keeps is in this directory.",
 			command: "agentd --config agentd.yaml &",
 			do:      (*stage).startAgentd,
 		},

@@ -74,7 +74,7 @@ func (r *report) add(e event) {
 	case "output", "build-output":
 		if e.Test == "" && e.Action == "output" {
 			// The closing line of a package, or what a test program said before it died.
-			if text := e.Output; text != "PASS\n" && text != "FAIL\n" && !strings.HasPrefix(text, "testing: warning: no") {
+			if text := e.Output; text != "PASS\n" && text != "FAIL\n" {
 				fmt.Fprint(r.out, text)
 			}
 			return

@@ -1,7 +1,7 @@
-// Command needs finds out which programs the tests lack, offers to install them, and prints the gates that are open then.
+// Command needs finds out which programs the tests lack, offers to install them, and prints the gates that are then open.
 //
-// It says on standard error what it would install and why, asks if standard input is a terminal (Enter is yes), and goes
-// on without a terminal. On standard output it prints the value for AGENTD_TEST_REQUIRE: what can be tested here must not
+// It says on standard error what it would install and why, asks if standard input is a terminal (Enter is yes), and
+// goes on without one. On standard output it prints the value for AGENTD_TEST_REQUIRE: what can be tested here must not
 // be skipped.
 package main
 
@@ -35,13 +35,6 @@ func needs() []need {
 }
 
 func main() {
-	if err := run(); err != nil {
-		fmt.Fprintln(os.Stderr, "needs:", err)
-		os.Exit(1)
-	}
-}
-
-func run() error {
 	_, err := dockerd.Reachable(context.Background())
 	engine := err == nil
 	if missing := missing(engine); len(missing) > 0 {
@@ -51,10 +44,9 @@ func run() error {
 	}
 	if asked := os.Getenv(testenv.RequireEnv); asked != "" {
 		fmt.Println(asked)
-		return nil
+		return
 	}
-	fmt.Println(strings.Join(open(engine), ","))
-	return nil
+	fmt.Println(strings.Join(gates(engine), ","))
 }
 
 // missing lists what is not there. Only root can start an engine, and nobody needs to if one answers.
@@ -71,22 +63,22 @@ func missing(engine bool) []need {
 	return found
 }
 
-// open lists the gates that can be required on this machine.
-func open(engine bool) []string {
-	var gates []string
+// gates lists those that can be required on this machine.
+func gates(engine bool) []string {
+	var open []string
 	if os.Geteuid() == 0 {
-		gates = append(gates, testenv.GateRoot)
+		open = append(open, testenv.GateRoot)
 	}
 	for _, n := range needs() {
 		if _, err := exec.LookPath(n.program); err == nil {
-			gates = append(gates, n.program)
+			open = append(open, n.program)
 			engine = engine || n.program == "dockerd" && os.Geteuid() == 0
 		}
 	}
 	if engine {
-		gates = append(gates, testenv.GateEngine)
+		open = append(open, testenv.GateEngine)
 	}
-	return gates
+	return open
 }
 
 // install asks and runs apt-get.
@@ -102,14 +94,14 @@ func install(missing []need) error {
 	if _, err := exec.LookPath("apt-get"); err != nil {
 		return fmt.Errorf("there is no apt-get here: install them your way")
 	}
-	var sudo []string
-	if os.Geteuid() != 0 {
-		sudo = []string{"sudo"}
-	}
 	commands := [][]string{
-		append(sudo[:len(sudo):len(sudo)], "apt-get", "update", "--quiet"),
-		append(append(sudo[:len(sudo):len(sudo)], "apt-get", "install", "--yes", "--quiet", "--no-install-recommends"),
-			pkgs...),
+		{"apt-get", "update", "--quiet"},
+		append([]string{"apt-get", "install", "--yes", "--quiet", "--no-install-recommends"}, pkgs...),
+	}
+	if os.Geteuid() != 0 {
+		for i := range commands {
+			commands[i] = append([]string{"sudo"}, commands[i]...)
+		}
 	}
 	fmt.Fprintln(os.Stderr, "This would run, as root:")
 	for _, c := range commands {
