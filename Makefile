@@ -64,17 +64,25 @@ cover: ## show how much of each package the quick tests run
 demo: build tools ## show a template's life before your eyes, in a minute; leaves nothing behind
 	@$(TOOLS)/demo -bin bin
 
+# Where each file of systemd/ goes below PREFIX/lib.
+UNITS := agentd.service:systemd/system/agentd.service agentd.socket:systemd/system/agentd.socket \
+	agentd.slice:systemd/system/agentd.slice user/agentd.service:systemd/user/agentd.service \
+	agentd.sysusers:sysusers.d/agentd.conf agentd.tmpfiles:tmpfiles.d/agentd.conf
+
 install: build ## install programs, units and configuration below DESTDIR and PREFIX (/usr/local)
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib/systemd/system' '$(DESTDIR)/etc/agentd'
-	install -m 0755 $(PROGRAMS:%=bin/%) '$(DESTDIR)$(PREFIX)/bin'
-	for unit in agentd.service agentd.socket; do \
-		sed 's|/usr/bin/|$(PREFIX)/bin/|g' systemd/$$unit > '$(DESTDIR)$(PREFIX)/lib/systemd/system'/$$unit || exit; done
-	test -e '$(DESTDIR)/etc/agentd/agentd.yaml' || \
-		install -m 0644 configs/agentd.yaml '$(DESTDIR)/etc/agentd/agentd.yaml'
+	@set -e; for program in $(PROGRAMS); do \
+		install -D -m 0755 -v bin/$$program '$(DESTDIR)$(PREFIX)'/bin/$$program; done
+	@set -e; for unit in $(UNITS); do \
+		install -D -m 0644 -v systemd/$${unit%%:*} '$(DESTDIR)$(PREFIX)'/lib/$${unit#*:}; \
+		sed -i 's|/usr/local/bin/|$(PREFIX)/bin/|' '$(DESTDIR)$(PREFIX)'/lib/$${unit#*:}; done
+	@test -e '$(DESTDIR)/etc/agentd/agentd.yaml' || \
+		install -D -m 0644 -v configs/agentd.yaml '$(DESTDIR)/etc/agentd/agentd.yaml'
+	@echo 'To start it: systemd-sysusers && systemd-tmpfiles --create && systemctl daemon-reload &&'
+	@echo '  systemctl enable --now agentd.socket'
 
 uninstall: ## remove what install put there; configuration and state stay
-	rm -f $(PROGRAMS:%='$(DESTDIR)$(PREFIX)/bin/%') \
-		$(patsubst %,'$(DESTDIR)$(PREFIX)/lib/systemd/system/%',agentd.service agentd.socket)
+	@for program in $(PROGRAMS); do rm -fv '$(DESTDIR)$(PREFIX)'/bin/$$program; done
+	@for unit in $(UNITS); do rm -fv '$(DESTDIR)$(PREFIX)'/lib/$${unit#*:}; done
 
 clean: ## remove what was built
 	rm -rf bin

@@ -166,12 +166,41 @@ type TerminateRequest struct {
 
 // LogLine is one line of a session's output.
 type LogLine struct {
-	Time   time.Time `json:"time"`
-	Step   string    `json:"step"`
-	Stream string    `json:"stream" enum:"stdout,stderr,init"`
-	Text   string    `json:"text"`
+	Time time.Time `json:"time"`
+	Step string    `json:"step"`
+	// Stream is damaged for a line that is not in the log's format: the session's code can write to the file.
+	Stream string `json:"stream" enum:"stdout,stderr,init,damaged"`
+	Text   string `json:"text"`
+	// Raw is the text if it is not valid UTF-8; Text then has replacements.
+	Raw []byte `json:"raw,omitempty" doc:"the text if it is not valid UTF-8, base64"`
 	// Partial is true if the line goes on in the next one.
 	Partial bool `json:"partial,omitempty"`
+	// Problem is set in the last line of a stream that could not go on.
+	Problem *Problem `json:"problem,omitempty"`
+}
+
+// LogQuery says what of a session's output is wanted.
+type LogQuery struct {
+	// Follow goes on until the session has ended.
+	Follow bool
+	// Tail is how many of the last lines to begin with; nil means all.
+	Tail *int
+	// Since leaves out what is older: a time in RFC 3339, or a duration before now such as 10m; empty means all.
+	Since string
+	// Step is bootstrap or startup; empty means both.
+	Step string
+}
+
+// EventQuery says which events are wanted.
+type EventQuery struct {
+	// Session is a reference; empty means all sessions of the caller's.
+	Session string
+	// AllUsers asks for everybody's; for administrators.
+	AllUsers bool
+	// After is the sequence number to go on from; nil means only those to come.
+	After *int64
+	// Follow waits for those to come; of one session until it has ended.
+	Follow bool
 }
 
 // VFolder is a directory that outlives sessions.

@@ -193,23 +193,29 @@ func (c *Catalog) describe(r template.Revision) api.Template {
 	return t
 }
 
-// Document returns a revision of a living template (0: the newest) with the literal secrets that its markers stand for.
-// It is for a launch by the owner himself: nobody else's launch may use his secrets.
+// Document returns a revision of a living template (0: the newest). For its owner the literal secrets are in it; nobody
+// else's launch may use them, and finds the markers.
 func (c *Catalog) Document(
 	_ context.Context, caller identity.Caller, ref string, revision int,
-) (template.Revision, template.Template, template.Secrets, error) {
+) (template.Revision, template.Template, error) {
 	head, err := c.find(caller, nil, ref)
 	if err != nil {
-		return template.Revision{}, template.Template{}, nil, err
+		return template.Revision{}, template.Template{}, err
 	}
-	number := cmp.Or(revision, head.Number)
-	doc, secrets, err := c.stored(head.Owner, head.ID, number)
+	head.Number = cmp.Or(revision, head.Number)
+	text, err := c.repo.Text(head.Owner, head.ID, head.Number)
 	if err != nil {
-		return template.Revision{}, template.Template{}, nil, err
+		return template.Revision{}, template.Template{}, err
 	}
-	if caller.UID != head.Owner {
-		secrets = nil
+	if caller.UID == head.Owner {
+		secrets, err := c.repo.Secrets(head.Owner, head.ID, head.Number)
+		if err != nil {
+			return template.Revision{}, template.Template{}, err
+		}
+		if text, err = template.Reveal(text, secrets); err != nil {
+			return template.Revision{}, template.Template{}, err
+		}
 	}
-	head.Number = number
-	return head, doc.Template, secrets, nil
+	doc, err := template.ParseOne(head.Name, text)
+	return head, doc.Template, err
 }

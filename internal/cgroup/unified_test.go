@@ -41,6 +41,21 @@ func write(t *testing.T, name, text string) {
 	}
 }
 
+// change puts a text of the same length in place of what is there: the kernel's files are never empty for a moment.
+func change(t *testing.T, name, text string) {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte(text), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func read(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(name)
@@ -130,14 +145,14 @@ func TestUnified_WatchOOM(t *testing.T) {
 	if n := <-kills; n != 1 {
 		t.Errorf("of before: %d, want 1", n)
 	}
-	write(t, filepath.Join(dir, "memory.events"), "oom_kill 3\n")
+	change(t, filepath.Join(dir, "memory.events"), "oom_kill 3\n")
 	if n := <-kills; n != 3 {
 		t.Errorf("told %d, want 3", n)
 	}
 	if err := os.Remove(filepath.Join(dir, "memory.events")); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "cgroup.events"), "populated 0\n")
+	change(t, filepath.Join(dir, "cgroup.events"), "populated 0\n")
 	if err := <-done; err != nil {
 		t.Error(err)
 	}

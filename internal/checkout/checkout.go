@@ -16,6 +16,8 @@ import (
 
 // Request is all that [Run] needs to know; it travels by pipe.
 type Request struct {
+	// Act is what to do: the zero value makes the clone.
+	Act        Act           `json:"act,omitempty"`
 	Checkout   plan.Checkout `json:"checkout"`
 	Credential *Credential   `json:"credential,omitempty"`
 	SSH        SSH           `json:"ssh"`
@@ -23,7 +25,7 @@ type Request struct {
 	// there yet, or be an empty directory. Nothing is seen at Dir before the clone is complete.
 	Root string `json:"root"`
 	Dir  string `json:"dir"`
-	// Attempt names this try: the work is done in Root under [Request.Staging], which is left to [Client] if Run is killed.
+	// Attempt names this try; the work is done in Root, in a directory of that name.
 	Attempt string `json:"attempt"`
 	// Schemes are the schemes that the configuration allows, such as https and ssh.
 	Schemes []string `json:"schemes"`
@@ -33,6 +35,17 @@ type Request struct {
 	// CABundle holds PEM certificates to trust beside the system's; empty for none.
 	CABundle []byte `json:"ca_bundle,omitempty"`
 }
+
+// Act is what a request asks for.
+type Act string
+
+// The acts. A clone that is complete carries the name of its attempt until Confirm takes that off, so that Undo can tell
+// it from what was there before.
+const (
+	Confirm Act = "confirm"
+	// Undo removes what the attempt made, complete or not. It is safe twice, and without the attempt.
+	Undo Act = "undo"
+)
 
 // Credential is a login by HTTP. It is sent to the scheme, host and port of the repository's URL only.
 type Credential struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -27,6 +28,12 @@ func Operation(ctx context.Context, c Call, remove func(root, path string) error
 	if err := c.Decode(&req); err != nil {
 		return Result{}, err
 	}
+	switch req.Act {
+	case Confirm:
+		return Result{}, req.confirm()
+	case Undo:
+		return Result{}, req.undo(remove)
+	}
 	return Run(ctx, req, Hooks{Remove: remove, Report: func(p Progress) {
 		c.Emit(p) //nolint:errcheck // if nobody listens any more, the helper ends this process
 	}})
@@ -43,46 +50,59 @@ type Helper interface {
 type Client struct {
 	// Start makes a helper that is the caller.
 	Start func() (Helper, error)
-	// Remove removes a tree as the caller by a helper.
-	Remove func(ctx context.Context, h Helper, root, path string) error
 }
 
 // Checkout makes the clone, or leaves nothing: also if the child is killed, because ctx ended or it needed too much
 // memory. The errors are those of [Run] and of the helper.
-func (c Client) Checkout(ctx context.Context, req Request, report func(Progress)) (res Result, err error) {
+func (c Client) Checkout(ctx context.Context, req Request, report func(Progress)) (Result, error) {
 	h, err := c.Start()
 	if err != nil {
 		return Result{}, err
 	}
+	var res Result
 	err = h.Do(ctx, OperationName, req, &res, func(raw json.RawMessage) {
 		var p Progress
 		if report != nil && json.Unmarshal(raw, &p) == nil {
 			report(p)
 		}
 	})
+	if err == nil {
+		err = h.Do(ctx, OperationName, req.with(Confirm), nil, nil)
+	}
 	err = errors.Join(err, h.Close())
 	if err == nil {
 		return res, nil
 	}
-	// Run removes what it made before it returns; a child that was killed could not. A helper of its own, and not ctx,
-	// which may have ended: removal has its own time.
-	if undo := c.CleanUp(context.WithoutCancel(ctx), req); undo != nil {
-		err = errors.Join(err, undo)
-	}
-	return Result{}, single(err)
+	// Run removes what it made before it returns; a child that was killed could not. This has a helper of its own, and
+	// not ctx, which may have ended.
+	return Result{}, single(errors.Join(err, c.Undo(context.WithoutCancel(ctx), req)))
 }
 
-// CleanUp removes what an attempt may have left: after a child was killed, or after a restart of agentd.
-func (c Client) CleanUp(ctx context.Context, req Request) error {
+// undoTimeout bounds the removal of what an attempt has left.
+const undoTimeout = 5 * time.Minute
+
+// Undo removes what an attempt may have left, complete or not: after a child was killed, or after a restart of agentd.
+// It never removes what was there before the attempt, and it is safe twice.
+func (c Client) Undo(ctx context.Context, req Request) error {
+	ctx, cancel := context.WithTimeout(ctx, undoTimeout)
+	defer cancel()
 	h, err := c.Start()
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.Remove(ctx, h, req.Root, req.Staging()), h.Close())
+	return single(errors.Join(h.Do(ctx, OperationName, req.with(Undo), nil, nil), h.Close()))
+}
+
+// with is the request for another act, which needs no secret.
+func (r Request) with(act Act) Request {
+	return Request{Act: act, Root: r.Root, Dir: r.Dir, Attempt: r.Attempt}
 }
 
 // single gives the joined errors back as the one that says everything.
 func single(err error) error {
+	if err == nil {
+		return nil
+	}
 	if e, ok := errors.AsType[*errs.Error](err); ok && e.Error() == err.Error() {
 		return e
 	}

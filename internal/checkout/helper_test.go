@@ -37,9 +37,6 @@ func client(s helper.Starter, as identity.Caller, started func(*helper.Session))
 			}
 			return k, err
 		},
-		Remove: func(ctx context.Context, h checkout.Helper, root, path string) error {
-			return h.Do(ctx, helper.OpRemove, helper.RemoveRequest{Root: root, Path: path}, nil, nil)
-		},
 	}
 }
 
@@ -159,7 +156,8 @@ func TestClient_KilledChildLeavesNothing(t *testing.T) {
 
 func TestClient_CancelLeavesNothing(t *testing.T) {
 	b := newBench(t)
-	zoo(b.repo("zoo"))
+	r := b.repo("zoo")
+	r.Sh("head -c 1M /dev/urandom > random; git add .; git commit -qm random")
 	as := caller()
 	b.theirs(as)
 	before := listing(t, b.dir)
@@ -199,12 +197,14 @@ func TestClient_MemoryStaysWithinItsLimit(t *testing.T) {
 	}
 	b := newBench(t)
 	r := b.repo("large")
-	r.Sh(`head -c 150M /dev/urandom > huge; i=0; while [ $i -lt 15 ]; do head -c 10M /dev/urandom > part$i; i=$((i + 1)); done
-		yes 'a line of text' | head -c 30M > text; git add .; git commit -qm large
-		i=0; while [ $i -lt 20 ]; do echo $i >> text; git commit -qam $i; i=$((i + 1)); done; git -c pack.window=4 gc -q; rm huge part* text`)
+	r.Sh(`git config core.bigFileThreshold 20m; git config core.compression 1
+		head -c 150M /dev/urandom > huge; i=0; while [ $i -lt 15 ]; do head -c 10M /dev/urandom > part$i; i=$((i + 1)); done
+		yes 'a line of text' | head -c 15M > text; git add .; git commit -qm large
+		i=0; while [ $i -lt 20 ]; do echo $i >> text; git commit -qam $i; i=$((i + 1)); done
+		git -c pack.window=2 repack -qad; rm huge part* text`)
 	as := caller()
 	b.theirs(as)
-	const memory = 256 << 20
+	const memory = 128 << 20
 	peak := 0
 	var child int
 	req := b.request("large", func(q *checkout.Request) { q.Limits.MemoryBytes = memory })

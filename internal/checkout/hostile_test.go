@@ -120,13 +120,13 @@ func TestRun_ZeroBlobEndsAtTheBudget(t *testing.T) {
 	}
 }
 
-// TestRun_DeltaBombEndsAtTheBudget: a difference of a few bytes that says "copy this 16 MiB, a hundred times".
+// TestRun_DeltaBombEndsAtTheBudget: a difference of a few bytes that says "copy all of that, again and again".
 func TestRun_DeltaBombEndsAtTheBudget(t *testing.T) {
 	b := newBench(t)
 	r := b.repo("delta")
-	r.Sh(`head -c 8M /dev/urandom > a; git add a; git commit -qm a; cat a a a a a a a a a a a a a a a a > b; mv b a; git commit -qam b
+	r.Sh(`head -c 2M /dev/urandom > a; git add a; git commit -qm a; cat a a a a a a a a a a a a a a a a > b; mv b a; git commit -qam b
 		git repack -qadf --window=10 --depth=10`)
-	err := b.fails(b.request("delta", func(q *checkout.Request) { q.Limits.MemoryBytes = 128 << 20 }))
+	err := b.fails(b.request("delta", func(q *checkout.Request) { q.Limits.MemoryBytes = 64 << 20 }))
 	if !errs.Is(err, errs.TooLarge) || !strings.Contains(b.told(err), "raise git.memory") {
 		t.Errorf("got %s", b.told(err))
 	}

@@ -14,8 +14,8 @@ import (
 	"agentd/internal/errs"
 )
 
-// Staging is the directory, relative to Root, that the work is done in. Where Run was killed it is to be removed.
-func (r Request) Staging() string { return path.Base(r.Dir) + ".tmp." + r.Attempt }
+// staging is the directory, relative to Root, that the work is done in.
+func (r Request) staging() string { return path.Base(r.Dir) + ".tmp." + r.Attempt }
 
 // staging is the directory at work, until it is published.
 type staging struct {
@@ -27,19 +27,27 @@ type staging struct {
 
 var attemptName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
+// check refuses what no agentd asks for.
+func (r Request) check() error {
+	if !filepath.IsAbs(r.Root) || !filepath.IsLocal(r.Dir) || filepath.Clean(r.Dir) == "." || !attemptName.MatchString(r.Attempt) {
+		return errs.New(errs.Invalid, "the directory %q in %q, attempt %q", r.Dir, r.Root, r.Attempt)
+	}
+	return nil
+}
+
 // stage makes the staging directory.
 func stage(req Request) (*staging, error) {
-	if !filepath.IsAbs(req.Root) || !filepath.IsLocal(req.Dir) || filepath.Clean(req.Dir) == "." || !attemptName.MatchString(req.Attempt) {
-		return nil, errs.New(errs.Invalid, "the directory %q in %q, attempt %q", req.Dir, req.Root, req.Attempt)
+	if err := req.check(); err != nil {
+		return nil, err
 	}
 	root, err := os.OpenRoot(req.Root)
 	if err != nil {
 		return nil, err
 	}
-	s := &staging{req: req, root: root, path: filepath.Join(req.Root, req.Staging())}
+	s := &staging{req: req, root: root, path: filepath.Join(req.Root, req.staging())}
 	if err = s.vacant(); err == nil {
-		if err = root.Mkdir(req.Staging(), 0o755); err == nil {
-			s.dir, err = root.OpenRoot(req.Staging())
+		if err = root.Mkdir(req.staging(), 0o755); err == nil {
+			s.dir, err = root.OpenRoot(req.staging())
 		}
 	}
 	if err != nil {
@@ -70,6 +78,9 @@ func occupied(req Request) error {
 
 // publish moves the complete clone to its place.
 func (s *staging) publish() error {
+	if err := s.dir.WriteFile(marker, []byte(s.req.Attempt), fileMode); err != nil {
+		return err
+	}
 	dir := filepath.Clean(s.req.Dir)
 	for i, c := range dir {
 		if c != '/' {
@@ -105,19 +116,57 @@ func (s *staging) rename(dir string) error {
 		return err
 	}
 	defer to.Close() //nolint:errcheck // a directory
-	return unix.Renameat(int(from.Fd()), s.req.Staging(), int(to.Fd()), path.Base(dir))
+	return unix.Renameat(int(from.Fd()), s.req.staging(), int(to.Fd()), path.Base(dir))
 }
 
 // undo removes all that was made.
 func (s *staging) undo(remove func(root, path string) error) error {
-	err := remove(s.req.Root, s.req.Staging())
+	err := s.req.undo(remove)
 	for i := len(s.made) - 1; i >= 0; i-- {
 		err = errors.Join(err, s.root.Remove(s.made[i]))
+	}
+	return err
+}
+
+// marker is the file that holds the name of the attempt, from before the clone is published until it is confirmed.
+const marker = ".git/agentd-attempt"
+
+// undo removes what the attempt has left in Root: the staging directory, and the clone if it carries the attempt's name.
+func (r Request) undo(remove func(root, path string) error) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	err := remove(r.Root, r.staging())
+	if r.marked() {
+		err = errors.Join(err, remove(r.Root, r.Dir))
 	}
 	if err != nil {
 		return fmt.Errorf("remove what was begun: %w", err)
 	}
 	return nil
+}
+
+func (r Request) marked() bool {
+	root, err := os.OpenRoot(r.Root)
+	if err != nil {
+		return false
+	}
+	defer root.Close() //nolint:errcheck // a directory
+	text, err := root.ReadFile(filepath.Join(r.Dir, marker))
+	return err == nil && string(text) == r.Attempt
+}
+
+// confirm takes the attempt's name off.
+func (r Request) confirm() error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(r.Root)
+	if err != nil {
+		return err
+	}
+	defer root.Close() //nolint:errcheck // a directory
+	return root.Remove(filepath.Join(r.Dir, marker))
 }
 
 func (s *staging) close() {

@@ -228,4 +228,3 @@ func TestPull_EngineIsDown(t *testing.T) {
 	wantError(t, err, errs.Unavailable, "look up image", "the Docker Engine at unix:///nonexistent/docker.sock does not answer",
 		"systemctl status docker")
 }
-

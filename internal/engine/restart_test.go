@@ -6,8 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"agentd/internal/engine"
 	"agentd/internal/imagetest"
@@ -32,22 +35,47 @@ func startMortal(t *testing.T) *mortal {
 		t.Fatal(err)
 	}
 	m := &mortal{t: t, dir: dir}
-	toml := "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n"
-	if err := os.WriteFile(m.path("c.toml"), []byte(toml), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := m.spawn(containerd, "--config", m.path("c.toml"), "--address", m.path("c.sock"),
-		"--root", m.path("c-root"), "--state", m.path("c-state"))
-	m.answers("c.sock")
-	m.start(dockerd)
 	t.Cleanup(func() {
-		m.end(m.dockerd)
-		m.end(c)
+		// An engine that was killed, or keeps its containers, leaves its data directory mounted on itself.
+		for _, point := range mountsIn(t, dir) {
+			if err := unix.Unmount(point, 0); err != nil {
+				t.Errorf("unmount %s: %v", point, err)
+			}
+		}
 		if err := os.RemoveAll(dir); err != nil {
 			t.Error(err)
 		}
 	})
+	for name, text := range map[string]string{
+		"c.toml": "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n", "d.json": "{}\n",
+	} {
+		if err := os.WriteFile(m.path(name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := m.spawn(containerd, "--config", m.path("c.toml"), "--address", m.path("c.sock"),
+		"--root", m.path("c-root"), "--state", m.path("c-state"))
+	t.Cleanup(func() { m.end(c) })
+	m.answers("c.sock", "containerd.log")
+	t.Cleanup(func() { m.end(m.dockerd) })
+	m.start(dockerd)
 	return m
+}
+
+// mountsIn lists the mount points beneath dir, the newest first.
+func mountsIn(t *testing.T, dir string) []string {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var points []string
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], dir+"/") {
+			points = append([]string{fields[4]}, points...)
+		}
+	}
+	return points
 }
 
 func (m *mortal) path(name string) string { return filepath.Join(m.dir, name) }
@@ -55,10 +83,10 @@ func (m *mortal) host() string            { return "unix://" + m.path("d.sock") 
 
 func (m *mortal) start(dockerd string) {
 	m.t.Helper()
-	m.dockerd = m.spawn(dockerd, "--config-file", os.DevNull, "--host", m.host(), "--containerd", m.path("c.sock"),
+	m.dockerd = m.spawn(dockerd, "--config-file", m.path("d.json"), "--host", m.host(), "--containerd", m.path("c.sock"),
 		"--pidfile", m.path("d.pid"), "--data-root", m.path("d-root"), "--exec-root", m.path("d-exec"),
 		"--bridge=none", "--iptables=false", "--ip6tables=false", "--live-restore", "--log-level=error")
-	m.answers("d.sock")
+	m.answers("d.sock", "dockerd.log")
 }
 
 func (m *mortal) spawn(name string, args ...string) *exec.Cmd {
@@ -76,10 +104,10 @@ func (m *mortal) spawn(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// answers waits until somebody listens on the socket.
-func (m *mortal) answers(name string) {
+// answers waits until somebody listens on the socket, and shows the log of who should if nobody does.
+func (m *mortal) answers(name, log string) {
 	m.t.Helper()
-	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(m.t.Context(), 30*time.Second)
 	defer cancel()
 	for {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", m.path(name))
@@ -88,16 +116,20 @@ func (m *mortal) answers(name string) {
 			return
 		}
 		if ctx.Err() != nil {
-			m.t.Fatalf("%s: %v", name, err)
+			text, _ := os.ReadFile(m.path(log)) //nolint:errcheck // it is only shown
+			m.t.Fatalf("%s: %v\n%s", name, err, text)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
 func (m *mortal) end(cmd *exec.Cmd) {
-	if err := cmd.Process.Signal(os.Interrupt); err != nil {
-		m.t.Error(err)
+	if cmd == nil {
+		return
 	}
+	cmd.Process.Signal(os.Interrupt)                                      //nolint:errcheck // it may have ended by itself
+	hard := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() }) //nolint:errcheck // as above
+	defer hard.Stop()
 	cmd.Wait() //nolint:errcheck // its status says nothing
 }
 

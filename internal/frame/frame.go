@@ -1,4 +1,5 @@
-// Package frame is the one stream format between ctl, agentd and agentd-init: frames on a connection that serves one operation.
+// Package frame is the one stream format between ctl, agentd and agentd-init: frames on a connection that serves one
+// operation.
 //
 // A connection goes like this, with agentd-init on the right; sizes are those of this version:
 //

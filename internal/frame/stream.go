@@ -76,7 +76,7 @@ func (c *stream) receive(r *Reader) (Exit, error) {
 		case t == TypeStderr && running:
 			err = deliver(c.Stderr, payload)
 		case t == TypeWindow && running && len(payload) == 4:
-			c.credit.add(int(binary.BigEndian.Uint32(payload)))
+			c.credit.add(int(min(binary.BigEndian.Uint32(payload), StdinWindow)))
 		default:
 			err = errs.New(errs.Unavailable, "session's init: frame of type %d out of place: %w", t, ErrFormat)
 		}

@@ -97,7 +97,7 @@ func (w *world) Release(context.Context, session.Record) error {
 }
 
 func (w *world) Create(_ context.Context, c launch.Container) (string, error) {
-	return "cid", w.do("create", func() { w.creating[c.Name] = c.Labels[launch.LabelNonce] })
+	return "cid", w.do("create", func() { w.creating[c.Name] = c.Nonce })
 }
 
 func (w *world) Start(context.Context, string) (int, error) { return 42, w.do("start", func() {}) }

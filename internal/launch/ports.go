@@ -95,13 +95,13 @@ type Mount struct {
 // Container is what the engine is told. There is nothing of the template in it but limits and mounts.
 type Container struct {
 	Name, Hostname, ImageID string
-	Labels                  map[string]string
-	User                    plan.User
-	Mounts                  []Mount
-	// Hide are paths of the image's volumes, which get an empty tmpfs.
-	Hide   []string
-	Limits plan.Limits
-	Parent string
+	// Nonce, in a label, proves that the container is this session's: an image's labels become its containers' too.
+	// Owner is the owner's uid, for the eyes of a person.
+	Nonce, Owner string
+	User         plan.User
+	Mounts       []Mount
+	Limits       plan.Limits
+	Parent       string
 	// Network is isolated or none.
 	Network string
 }

@@ -2,22 +2,22 @@ package launch
 
 import (
 	"context"
+	"strconv"
+	"strings"
 
 	"agentd/internal/job"
 	"agentd/internal/plan"
 	"agentd/internal/session"
 )
 
-// Labels of a session's container. An image's labels become its container's too, so only the nonce of our record proves
-// that a container is ours.
-const (
-	LabelSession = "io.agentd.session"
-	LabelNonce   = "io.agentd.nonce"
-	LabelOwner   = "io.agentd.owner"
-)
+// containerPrefix begins the names of the sessions' containers.
+const containerPrefix = "agentd-"
 
 // ContainerName is the engine's name for a session's container: known before it is made, and found again by it.
-func ContainerName(id string) string { return "agentd-" + id }
+func ContainerName(id string) string { return containerPrefix + id }
+
+// SessionOf is the inverse of [ContainerName].
+func SessionOf(name string) string { return strings.TrimPrefix(name, containerPrefix) }
 
 // containerStep makes the container; nothing of the template is in its configuration but limits and mounts.
 type containerStep struct{}
@@ -47,10 +47,7 @@ func (a *Attempt) container(parent string) Container {
 	rec := a.Record()
 	return Container{
 		Name: ContainerName(rec.ID), Hostname: rec.ID, ImageID: rec.Staged.ImageID,
-		Labels: map[string]string{
-			LabelSession: rec.ID, LabelNonce: rec.Nonce, LabelOwner: rec.OwnerName,
-		},
-		User: rec.Plan.User, Mounts: a.mounts(rec), Hide: a.Image().Volumes,
+		Nonce: rec.Nonce, Owner: strconv.FormatUint(uint64(rec.Owner), 10), User: rec.Plan.User, Mounts: a.mounts(rec),
 		Limits: rec.Plan.Limits, Parent: parent, Network: rec.Plan.Network,
 	}
 }

@@ -62,3 +62,15 @@ func FindSocket(uid int, getenv func(string) string) []string {
 	user, system := UserPlaces(uid, getenv).Runtime.Socket(), SystemPlaces().Runtime.Socket()
 	return []string{user, system}
 }
+
+// Programs that agentd starts or binds into containers. They lie beside agentd itself, or in [LibexecDir].
+const (
+	InitProgram  = "agentd-init"
+	ProbeProgram = "agentd-imageprobe"
+	LibexecDir   = "/usr/lib/agentd"
+)
+
+// FindProgram lists where a program may lie, in order; executable is agentd's own path.
+func FindProgram(executable, name string) []string {
+	return []string{filepath.Join(filepath.Dir(executable), name), filepath.Join(LibexecDir, name)}
+}

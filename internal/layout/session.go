@@ -21,7 +21,9 @@ func (u User) VFolders() string { return filepath.Join(string(u), "vfolders") }
 func (u User) VFolderIndex() string { return filepath.Join(string(u), "vfolder-index") }
 
 // VFolderRecord is the record of one vfolder.
-func (u User) VFolderRecord(name string) string { return filepath.Join(u.VFolderIndex(), name+RecordSuffix) }
+func (u User) VFolderRecord(name string) string {
+	return filepath.Join(u.VFolderIndex(), name+RecordSuffix)
+}
 
 // VFolder is the directory of one vfolder.
 func (u User) VFolder(name string) string { return filepath.Join(u.VFolders(), name) }

@@ -25,10 +25,11 @@ func (r *resolver) checkout() {
 	c := &Checkout{
 		Repository: r.filled("git.repository", g.Repository),
 		Branch:     pick(r, "checkout.branch", r.in.Overrides.GitBranch, g.Branch),
-		Commit:     strings.ToLower(pick(r, "checkout.commit", r.in.Overrides.GitCommit, g.Commit)),
+		Commit:     pick(r, "checkout.commit", r.in.Overrides.GitCommit, g.Commit),
 		Submodules: r.in.Template.Extension.Git.Submodules, HasCredential: g.Credential != nil,
 	}
-	c.Branch, c.Commit = r.filled("git.branch", c.Branch), r.filled("git.commit", c.Commit)
+	c.Branch, c.Commit = r.filled("git.branch", c.Branch), strings.ToLower(r.filled("git.commit", c.Commit))
+	r.checkWritten(c)
 	if r.in.Overrides.GitBranch != nil && r.in.Overrides.GitCommit == nil {
 		// The commit of the template belongs to the branch of the template.
 		c.Commit = ""
@@ -39,6 +40,18 @@ func (r *resolver) checkout() {
 	r.checkoutTarget(c, g.DestinationDir)
 	c.Depth = r.depth(c)
 	r.plan.Checkout = c
+}
+
+// checkWritten applies the template's rules once more: a parameter or a flag may have brought the value.
+func (r *resolver) checkWritten(c *Checkout) {
+	_, err := template.CheckRepository(c.Repository)
+	r.wrongErr("git.repository", "git-repository", err)
+	if c.Branch != "" {
+		r.wrongErr("git.branch", "git-branch", template.CheckBranch(c.Branch))
+	}
+	if c.Commit != "" {
+		r.wrongErr("git.commit", "git-commit", template.CheckCommit(c.Commit))
+	}
 }
 
 // insteadOf replaces the longest prefix that matches, as git's url.BASE.insteadOf does.

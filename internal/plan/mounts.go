@@ -27,7 +27,7 @@ func (r *resolver) mounts() {
 			delete(r.sources, "mounts."+key)
 			continue
 		}
-		target, readOnly := CutMode(*value)
+		target, readOnly := template.CutMode(*value)
 		written[key] = template.Mount{Key: key, Target: target, ReadOnly: readOnly}
 		r.from("mounts."+key, FromFlag)
 	}
@@ -40,14 +40,6 @@ func (r *resolver) mounts() {
 		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Source, b.Source))
 	})
 	r.apart()
-}
-
-// CutMode splits TARGET:ro and TARGET:rw.
-func CutMode(value string) (target string, readOnly bool) {
-	if t, ok := strings.CutSuffix(value, ":ro"); ok {
-		return t, true
-	}
-	return strings.TrimSuffix(value, ":rw"), false
 }
 
 func (r *resolver) mount(key string, w template.Mount) (Mount, bool) {

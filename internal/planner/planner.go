@@ -21,10 +21,10 @@ import (
 
 // templates finds a template as its caller.
 type templates interface {
-	// Document returns a revision (0: the newest) with the literal secrets that its markers stand for.
+	// Document returns a revision (0: the newest), for its owner with its literal secrets.
 	Document(
 		ctx context.Context, caller identity.Caller, ref string, revision int,
-	) (template.Revision, template.Template, template.Secrets, error)
+	) (template.Revision, template.Template, error)
 }
 
 // folders finds vfolders.
@@ -74,7 +74,7 @@ func (p *Planner) SetPolicy(policy plan.Policy) {
 func (p *Planner) Resolve(
 	ctx context.Context, caller identity.Caller, req supervisor.Request,
 ) (plan.Resolved, launch.Secrets, error) {
-	rev, tpl, literals, err := p.o.Templates.Document(ctx, caller, req.Template, req.Revision)
+	rev, tpl, err := p.o.Templates.Document(ctx, caller, req.Template, req.Revision)
 	if err != nil {
 		return plan.Resolved{}, launch.Secrets{}, err
 	}
@@ -87,13 +87,13 @@ func (p *Planner) Resolve(
 	if err != nil {
 		return plan.Resolved{}, launch.Secrets{}, err
 	}
-	secrets, err := credential(req.Secrets, tpl, literals)
+	secrets, err := credential(req.Secrets, tpl)
 	return resolved, secrets, err
 }
 
-// credential fills in the template's literal git credential. A reference that ctl has not resolved is an error: it is
-// resolved as the caller, or not at all.
-func credential(s launch.Secrets, tpl template.Template, literals template.Secrets) (launch.Secrets, error) {
+// credential fills in the template's own git credential where the request brings none. A reference that ctl has not
+// resolved is an error: it is resolved as the caller, or not at all.
+func credential(s launch.Secrets, tpl template.Template) (launch.Secrets, error) {
 	git := tpl.Spec.Kernel.Git
 	if git == nil || git.Credential == nil {
 		return s, nil
@@ -108,14 +108,15 @@ func credential(s launch.Secrets, tpl template.Template, literals template.Secre
 		if *field.value != "" {
 			continue
 		}
-		*field.value = field.written
-		if literal, ok := literals["spec.kernel.git.credential."+field.name]; ok {
-			*field.value = literal
+		if field.written == template.Marker {
+			return s, errs.New(errs.Forbidden, "the template's git %s is its owner's secret", field.name).
+				WithHint("copy the template, and write a credential of your own")
 		}
-		if strings.HasPrefix(*field.value, "${") {
+		if _, isReference, err := template.ParseReference(field.written); isReference || err != nil {
 			return s, errs.New(errs.Invalid, "the git credential's %s, %s, was not resolved by who launches", field.name,
 				field.written).WithHint("launch with ctl, which reads it as you")
 		}
+		*field.value = field.written
 	}
 	return s, nil
 }

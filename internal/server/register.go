@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"reflect"
@@ -24,18 +25,25 @@ type route struct {
 	status int
 	// documents marks a body of YAML or JSON documents, which goes to the handler as it is.
 	documents bool
+	// tag groups the operations of the description; templates if it is empty.
+	tag string
 }
 
-// handle registers a route. Whatever the handler returns as error reaches the client as an [api.Problem].
-func handle[I, O any](a huma.API, r route, h handler[I, O]) {
-	op := huma.Operation{
+// operation is the route as huma wants it.
+func (r route) operation() huma.Operation {
+	return huma.Operation{
 		OperationID: r.name, Method: r.method, Path: r.path, Summary: r.summary, DefaultStatus: r.status,
-		Tags: []string{"templates"},
+		Tags: []string{cmp.Or(r.tag, "templates")},
 		// One more than allowed: huma refuses a body that reaches its limit.
 		MaxBodyBytes: api.MaxRequestBytes + 1,
 		// The deadline is that of [Server.bounded]; huma would leave its own in force while the handler runs.
 		BodyReadTimeout: 0,
 	}
+}
+
+// handle registers a route. Whatever the handler returns as error reaches the client as an [api.Problem].
+func handle[I, O any](a huma.API, r route, h handler[I, O]) {
+	op := r.operation()
 	if r.documents {
 		op.SkipValidateBody = true
 		op.RequestBody = &huma.RequestBody{

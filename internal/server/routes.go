@@ -41,6 +41,9 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	handle(a, route{method: http.MethodPost, path: api.PathTemplateCopy, name: "copy-template", status: 201,
 		summary: "A new template with the same text and another name"}, t.copied)
 	s.registerHealth(a)
+	s.registerSessions(a)
+	s.registerVFolders(a)
+	s.registerSystem(a)
 
 	openAnswers(a)
 	spec, err := json.MarshalIndent(a.OpenAPI(), "", "  ")

@@ -13,9 +13,14 @@ import (
 	"agentd/internal/api"
 )
 
-// Options are what a [Server] needs. All but Engine, Changed and Limits are required.
+// Options are what a [Server] needs. All but Sessions, VFolders, System, Engine, Changed and
+// Limits are required.
 type Options struct {
 	Templates Templates
+	// Sessions, VFolders and System are nil in an agentd that launches nothing: then their routes are not there.
+	Sessions *Sessions
+	VFolders vfolders
+	System   system
 	// Count is the number of templates that are served, for the metrics.
 	Count func() int
 	// Store proves that the state directory can be written and read.
@@ -73,11 +78,15 @@ type Server struct {
 	conns   *connections
 	openapi []byte
 	http    *http.Server
+	// life ends when the server stops: streams, which would go on for ever, end with it.
+	life context.Context
+	stop context.CancelFunc
 }
 
 // New makes the routes. It fails only if the API's description cannot be encoded.
 func New(o Options) (*Server, error) {
 	s := &Server{opt: o, log: o.Log, limits: o.Limits.withDefaults()}
+	s.life, s.stop = context.WithCancel(context.Background())
 	s.metrics = newMetrics(o.Count)
 	s.conns = newConnections(s.limits.Connections)
 	mux, err := s.routes()
@@ -98,6 +107,7 @@ func New(o Options) (*Server, error) {
 		// Otherwise net/http answers "OPTIONS *" itself, before the guard.
 		DisableGeneralOptionsHandler: true,
 	}
+	s.http.RegisterOnShutdown(s.stop)
 	return s, nil
 }
 

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(containerEnv) != "" {
 		os.Exit(becomeContainer())
 	}
-	os.Exit(m.Run())
+	os.Exit(testenv.Main(m))
 }
 
 // buildInit builds the program once for all tests.

@@ -37,7 +37,7 @@ func makeRoot(t testing.TB, root, busybox string) {
 	if err := os.WriteFile(filepath.Join(root, "bin/busybox"), data, 0o755); err != nil { //nolint:gosec // a program
 		t.Fatal(err)
 	}
-	for _, name := range strings.Fields("sh cat sleep echo true false kill dd head tail wc ls ps stty tty env id yes nc " +
+	for name := range strings.FieldsSeq("sh cat sleep echo true false kill dd head tail wc ls ps stty tty env id yes nc " +
 		"touch mkdir rm mv ln seq tr cut grep setsid nohup chmod date md5sum sort test stat printf sync trap expr awk") {
 		if err := os.Symlink("busybox", filepath.Join(root, "bin", name)); err != nil {
 			t.Fatal(err)

@@ -32,7 +32,7 @@ func (in *initd) stats() frame.Stats {
 		}
 	}
 	const most = 4 << 10
-	for _, name := range strings.Fields(cgroupFiles) {
+	for name := range strings.FieldsSeq(cgroupFiles) {
 		text, err := os.ReadFile(filepath.Join("/sys/fs/cgroup", name)) // the kernel's own, so short
 		if err == nil && len(text) <= most {
 			s.Cgroup[name] = string(text)

@@ -33,7 +33,7 @@ func (in *initd) watchSignals() {
 	go func() {
 		for s := range others {
 			if sig, ok := s.(syscall.Signal); ok && forwarded(sig) {
-				in.signalStep(sig)
+				in.signalStep(sig) //nolint:errcheck // no step runs: nobody to forward to
 			}
 		}
 	}()

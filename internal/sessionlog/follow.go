@@ -48,9 +48,9 @@ func (r *reader) catchUp(ctx context.Context) error {
 		if err := r.drain(ctx); err != nil {
 			return err
 		}
-		f, id, err := r.next()
-		if err != nil || f == nil {
-			return err
+		f, id := r.next()
+		if f == nil {
+			return nil
 		}
 		if r.cur != nil {
 			if err := r.drain(ctx); err != nil { // what came between our last read and the rename
@@ -63,17 +63,14 @@ func (r *reader) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// next opens the part after the current one, nil if the current one is the newest. A part that is no regular file, or
-// none at all for a moment, is nothing new.
-func (r *reader) next() (*os.File, fileID, error) {
+// next opens the part after the current one, nil if the current one is the newest. What is no regular file, or is
+// renamed in this moment, is nothing new: the next look finds what it has become.
+func (r *reader) next() (*os.File, fileID) {
 	after := -1 // the part that follows the one we have read
 	for i := range Parts {
 		f, id, _, err := r.open(i)
-		if absent(err) {
-			continue
-		}
 		if err != nil {
-			return nil, fileID{}, nil
+			continue
 		}
 		f.Close() //nolint:errcheck // only looked at
 		if id == r.id {
@@ -82,13 +79,17 @@ func (r *reader) next() (*os.File, fileID, error) {
 		after = i
 	}
 	if after < 0 {
-		return nil, fileID{}, nil
+		return nil, fileID{}
 	}
 	f, id, _, err := r.open(after)
-	if err != nil || id == r.id {
-		return nil, fileID{}, nil // renamed in this moment: the next look finds it
+	if err != nil {
+		return nil, fileID{}
 	}
-	return f, id, nil
+	if id == r.id {
+		f.Close() //nolint:errcheck // it was rotated meanwhile
+		return nil, fileID{}
+	}
+	return f, id
 }
 
 // watch tells that something in a directory may have changed: by inotify, and every second in any case, for file systems

@@ -20,6 +20,15 @@ func (s *Supervisor) Find(caller identity.Caller, ref string) (session.Record, s
 	return l.snapshot(), s.ledger.why(l.id), nil
 }
 
+// Follow is [Supervisor.Find] for somebody who waits: the channel is closed when the session has ended.
+func (s *Supervisor) Follow(caller identity.Caller, ref string) (session.Record, <-chan struct{}, error) {
+	l, err := s.find(caller, ref)
+	if err != nil {
+		return session.Record{}, nil, err
+	}
+	return l.snapshot(), l.ended, nil
+}
+
 // List returns the caller's sessions, newest first; everybody's with all, for administrators.
 func (s *Supervisor) List(caller identity.Caller, all, ended bool) []session.Record {
 	s.mu.Lock()

@@ -53,8 +53,13 @@ func (s *Supervisor) bringUp(l *live) error {
 			return err
 		}
 	}
+	capacity, err := s.o.Capacity(ctx)
+	if err != nil {
+		return causeOf(ctx, err)
+	}
+	s.ledger.resize(capacity)
 	rec := l.snapshot()
-	err := s.ledger.acquire(ctx, l.id, plan.Demand(rec.Plan.Limits), func(why string) { s.hub.note(rec, why) })
+	err = s.ledger.acquire(ctx, l.id, plan.Demand(rec.Plan.Limits), func(why string) { s.hub.note(rec, why) })
 	if err != nil {
 		return err
 	}

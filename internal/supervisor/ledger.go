@@ -25,8 +25,16 @@ type waiter struct {
 	granted chan struct{}
 }
 
-func newLedger(capacity map[string]int64) *ledger {
-	return &ledger{capacity: capacity, held: map[string][]plan.Amount{}}
+func newLedger() *ledger {
+	return &ledger{capacity: map[string]int64{}, held: map[string][]plan.Amount{}}
+}
+
+// resize says how much there is of each slot.
+func (l *ledger) resize(capacity map[string]int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.capacity = capacity
+	l.grantLocked()
 }
 
 // hold counts slots that a session has already, after a restart: even if they are more than there is.

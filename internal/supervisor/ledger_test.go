@@ -16,7 +16,8 @@ func cores(n int64) []plan.Amount { return []plan.Amount{{Slot: "cpu", Amount: n
 func TestLedger_FirstComeFirstServed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger(map[string]int64{"cpu": 2e9})
+		l := newLedger()
+		l.resize(map[string]int64{"cpu": 2e9})
 		var order []string
 		take := func(id string, n int64) {
 			go func() {
@@ -54,7 +55,8 @@ func TestLedger_FirstComeFirstServed(t *testing.T) {
 func TestLedger_LeavingTheQueue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger(map[string]int64{"cpu": 2e9})
+		l := newLedger()
+		l.resize(map[string]int64{"cpu": 2e9})
 		l.hold("a", cores(1))
 		cause := errors.New("enough")
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -77,7 +79,8 @@ func TestLedger_NeverOvercommits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))
-		l := newLedger(map[string]int64{"cpu": 8e9})
+		l := newLedger()
+		l.resize(map[string]int64{"cpu": 8e9})
 		cancels := map[string]context.CancelFunc{}
 		for i := range 2000 {
 			id := fmt.Sprint(i)

@@ -14,6 +14,8 @@ type live struct {
 	attempt *launch.Attempt
 	// stop asks the goroutine that drives the session to end it.
 	stop chan struct{}
+	// ended is closed when the session has entered its last status.
+	ended chan struct{}
 	// done is closed when nothing drives the session any more: it has ended and is cleaned, or agentd stops.
 	done chan struct{}
 
@@ -39,6 +41,7 @@ func (s *Supervisor) enter(l *live, next session.Status, reason, message string)
 	rec := l.snapshot()
 	s.hub.status(rec, message)
 	if next.Final() {
+		close(l.ended)
 		s.mu.Lock()
 		s.index.ended(l, rec)
 		s.mu.Unlock()

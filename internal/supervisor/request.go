@@ -134,7 +134,10 @@ func (s *Supervisor) freeNameLocked(owner uint32, name string) string {
 // newLive gives a record what it needs to live in this process.
 func (s *Supervisor) newLive(rec session.Record) *live {
 	a := launch.NewAttempt(rec, s.o.Ports, s.o.Places(rec.Owner, rec.ID))
-	l := &live{id: rec.ID, attempt: a, stop: make(chan struct{}, 1), done: make(chan struct{})}
+	l := &live{id: rec.ID, attempt: a, stop: make(chan struct{}, 1), ended: make(chan struct{}), done: make(chan struct{})}
+	if rec.Status.Final() {
+		close(l.ended)
+	}
 	a.InitPath, a.Clock, a.Save = s.o.InitPath, s.o.Now, s.o.Records.Save
 	a.Tell = func(told any) { s.hub.fromLaunch(l.snapshot(), told) }
 	return l

@@ -66,12 +66,13 @@ type StepResult struct {
 
 // Options are what a [Supervisor] needs.
 type Options struct {
-	Records   records
-	Resolver  resolver
-	Ports     launch.Ports
-	Watcher   watcher
-	Places    Places
-	Capacity  map[string]int64
+	Records  records
+	Resolver resolver
+	Ports    launch.Ports
+	Watcher  watcher
+	Places   Places
+	// Capacity is what there is of each slot; it is asked before a session waits for its own.
+	Capacity  func(ctx context.Context) (map[string]int64, error)
 	InitPath  string
 	Log       *slog.Logger
 	Now       func() time.Time
@@ -111,7 +112,7 @@ func New(o Options) *Supervisor {
 	}
 	life, end := context.WithCancel(context.Background())
 	return &Supervisor{
-		o: o, hub: newHub(o.Now), ledger: newLedger(o.Capacity), life: life, end: end, index: newIndex(),
+		o: o, hub: newHub(o.Now), ledger: newLedger(), life: life, end: end, index: newIndex(),
 	}
 }
 

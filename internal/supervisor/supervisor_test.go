@@ -204,9 +204,10 @@ func (m *machine) end(id string, code int) {
 
 func (m *machine) supervisor() *Supervisor {
 	return New(Options{
-		Records: m, Resolver: m, Watcher: m, Capacity: map[string]int64{"cpu": 2e9},
-		Ports:  launch.Ports{Images: m, Clones: m, Scratches: m, Binds: m, Containers: removing{m}, Limits: m},
-		Places: func(uint32, string) launch.Directories { return launch.Directories{Session: layout.Session("/s")} },
+		Records: m, Resolver: m, Watcher: m,
+		Capacity: func(context.Context) (map[string]int64, error) { return map[string]int64{"cpu": 2e9}, nil },
+		Ports:    launch.Ports{Images: m, Clones: m, Scratches: m, Binds: m, Containers: removing{m}, Limits: m},
+		Places:   func(uint32, string) launch.Directories { return launch.Directories{Session: layout.Session("/s")} },
 	})
 }
 

@@ -101,8 +101,8 @@ func TestParse_BoundedMemory(t *testing.T) {
 		fmt.Printf("needed=%d %v\n", peakOf(t)-before, errs.CodeOf(err))
 		return
 	}
-	if testing.Short() {
-		t.Skip("runs a process for each hostile source")
+	if underRace {
+		t.Skip("the race detector needs memory of its own")
 	}
 	for name := range hostile() {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestParse_BoundedMemory$", "-test.count=1")

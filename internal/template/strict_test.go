@@ -69,6 +69,10 @@ func TestSchema_IsNeverStricter(t *testing.T) {
 		"retry.max": ext("  retry:\n    max: %s\n"), "retry.on": ext("  retry:\n    max: 1\n    on:\n    - %s\n"), "timeout": ext("  timeout: %s\n"),
 		"startup_from": ext("  startup_from: %s\n"), "keep": ext("  scratch:\n    keep: %s\n"), "x-key": head + "spec: {kernel: {image: i}}\n%s: a\n",
 	}
+	if underRace {
+		t.Skip("thousands of documents, one after another: nothing for the race detector")
+	}
+	edited := map[string]bool{"name": true, "password": true, "environ": true, "x-key": true}
 	s := compiledSchema(t)
 	for name, place := range places {
 		accepted := 0
@@ -86,8 +90,8 @@ func TestSchema_IsNeverStricter(t *testing.T) {
 						t.Errorf("%s: the schema refuses %q: %v", name, piece, err)
 					}
 				}
-				for _, d := range docs {
-					checkDocument(t, d)
+				if edited[name] {
+					checkDocument(t, docs[0])
 				}
 			}
 		}

@@ -1,0 +1,56 @@
+// Package adapt joins the adapters (engine, helper, checkout, binder, cgroup) with what the control packages ask for.
+package adapt
+
+import (
+	"context"
+	"sync"
+
+	"agentd/internal/engine"
+	"agentd/internal/helper"
+	"agentd/internal/identity"
+	"agentd/internal/layout"
+	"agentd/internal/plan"
+)
+
+// Host is what the adapters share: this machine, this instance of agentd, and the engine.
+type Host struct {
+	Engine   *engine.Engine
+	Instance string
+	State    layout.State
+	// Root is true if agentd is root and serves all users.
+	Root bool
+	// Helper starts children that are the caller.
+	Helper helper.Starter
+
+	infoMu sync.Mutex
+	info   *engine.Info
+}
+
+// Info is what the engine says of itself; it is asked once, and again after it has failed to answer.
+func (h *Host) Info(ctx context.Context) (engine.Info, error) {
+	h.infoMu.Lock()
+	defer h.infoMu.Unlock()
+	if h.info == nil {
+		info, err := h.Engine.Info(ctx)
+		if err != nil {
+			return engine.Info{}, err
+		}
+		h.info = &info
+	}
+	return *h.info, nil
+}
+
+// as is the caller that a child shall be.
+func as(u plan.User) identity.Caller {
+	return identity.Caller{UID: u.UID, GID: u.GID, Groups: u.Groups}
+}
+
+// help runs f with a child that is u.
+func (h *Host) help(u plan.User, f func(*helper.Session) error) error {
+	s, err := h.Helper.Start(as(u))
+	if err != nil {
+		return err
+	}
+	defer s.Close() //nolint:errcheck // what it was asked for has been answered
+	return f(s)
+}

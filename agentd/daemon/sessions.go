@@ -1,0 +1,178 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"agentd/agentd/daemon/adapt"
+	"agentd/internal/binder"
+	"agentd/internal/cgroup"
+	"agentd/internal/config"
+	"agentd/internal/engine"
+	"agentd/internal/errs"
+	"agentd/internal/helper"
+	"agentd/internal/launch"
+	"agentd/internal/layout"
+	"agentd/internal/plan"
+	"agentd/internal/planner"
+	"agentd/internal/session"
+	"agentd/internal/store"
+	"agentd/internal/supervisor"
+	"agentd/internal/vfolder"
+	"agentd/internal/witness"
+
+	"agentd/internal/catalog"
+)
+
+// sessions are the parts that turn templates into sessions.
+type sessions struct {
+	host       *adapt.Host
+	inits      *adapt.Inits
+	machine    *adapt.Machine
+	groups     *cgroup.Host
+	folders    *vfolder.Folders
+	planner    *planner.Planner
+	supervisor *supervisor.Supervisor
+}
+
+// newSessions joins them. It talks to nobody: the engine may be down.
+func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sessions, error) {
+	cfg := d.cfg
+	e, err := engine.Connect(cfg.Engine.Host)
+	if err != nil {
+		return nil, err //nolint:wrapcheck // it names the host and the step
+	}
+	s := &sessions{}
+	s.host = &adapt.Host{
+		Engine: e, Instance: st.InstanceID(), State: layout.State(cfg.StateDir), Root: d.stdio.UID == 0,
+		Helper: helper.Starter{Limits: helper.Limits{OpenFiles: helperFiles}},
+	}
+	s.inits = &adapt.Inits{Host: s.host}
+	s.machine = &adapt.Machine{
+		Host: s.host, ReserveCPU: cfg.Resources.Reserve.CPU, ReserveMem: cfg.Resources.Reserve.Mem,
+	}
+	if s.groups, err = cgroup.Open(); err != nil {
+		d.log.Warn("limits cannot be verified on this machine", "error", err)
+	}
+	hands := adapt.Hands{Host: s.host}
+	s.folders = vfolder.New(s.host.State, hands, time.Now, hands.Prepare)
+	ports, err := d.ports(s)
+	if err != nil {
+		return nil, err
+	}
+	fixed, err := fixedUser(cfg.Sessions.User)
+	if err != nil {
+		return nil, err
+	}
+	s.planner = planner.New(planner.Options{
+		Templates: templates, Folders: adapt.Folders{Folders: s.folders}, Machine: s.machine,
+		Agent:  plan.Agent{ID: cfg.Agent.ID, ScalingGroup: cfg.Agent.ScalingGroup},
+		Policy: policy(cfg), Fixed: fixed,
+	})
+	s.supervisor = supervisor.New(supervisor.Options{
+		Records: st.Sessions(), Resolver: s.planner, Ports: ports, Capacity: s.machine.Slots,
+		Watcher: witness.New(&adapt.Endings{Host: s.host, Groups: s.groups}, s.directory),
+		Places:  s.places, InitPath: program(layout.InitProgram), Log: d.log,
+	})
+	return s, nil
+}
+
+// helperFiles bounds the descriptors of a helper's child.
+const helperFiles = 1024
+
+func (s *sessions) directory(rec session.Record) layout.Session {
+	return s.host.State.User(rec.Owner).Session(rec.ID)
+}
+
+func (s *sessions) places(owner uint32, id string) launch.Directories {
+	user := s.host.State.User(owner)
+	return launch.Directories{Session: user.Session(id), Scratch: user.Scratch(id)}
+}
+
+// ports joins the launch's steps with the adapters.
+func (d *daemon) ports(s *sessions) (launch.Ports, error) {
+	cfg := d.cfg
+	images := &adapt.Images{
+		Host: s.host, Probe: program(layout.ProbeProgram), Stall: cfg.Engine.StallTimeout, Timeout: cfg.Engine.PullTimeout,
+	}
+	var holder binder.Binder = binder.NewVolumes(adapt.Volumes{Host: s.host}, s.host.Instance)
+	if s.host.Root {
+		mounts, err := binder.NewMounts(layout.Runtime(cfg.RuntimeDir).Mounts())
+		if err != nil {
+			return launch.Ports{}, err //nolint:wrapcheck // it names the directory and the step
+		}
+		holder = mounts
+	}
+	return launch.Ports{
+		Images: images,
+		Clones: &adapt.Clones{
+			Host: s.host, Schemes: cfg.Git.Schemes, InsteadOf: cfg.Git.InsteadOf, Timeout: cfg.Git.Timeout,
+			MemoryBytes: int64(cfg.Git.Memory),
+		},
+		Scratches:  &adapt.Scratches{Host: s.host},
+		Binds:      &adapt.Binds{Host: s.host, Binder: holder},
+		Containers: &adapt.Containers{Host: s.host, Images: images, Network: "agentd-" + s.host.Instance[:8]},
+		Limits:     &adapt.Limits{Host: s.host, Groups: s.groups},
+	}, nil
+}
+
+// program is where a program of agentd's lies; the first place if it is nowhere, so that the error names it.
+func program(name string) string {
+	executable, err := os.Executable()
+	if err != nil {
+		executable = "/usr/bin/agentd"
+	}
+	places := layout.FindProgram(executable, name)
+	for _, path := range places {
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return places[0]
+}
+
+// policy is the configuration as plans see it.
+func policy(c config.Config) plan.Policy {
+	p := plan.Policy{
+		PullPolicy: c.Engine.PullPolicy, Network: c.Sessions.Network, BootstrapTimeout: c.Sessions.BootstrapTimeout,
+		StopGrace: c.Sessions.StopGrace, KeepFiles: c.Sessions.KeepFiles, LogMaxBytes: int64(c.Sessions.LogMax),
+		Pids: int64(c.Sessions.PIDs), DefaultCPU: c.Sessions.Defaults.CPU, DefaultMemory: c.Sessions.Defaults.Mem,
+		HostPaths: map[string]plan.HostPath{}, Allow: c.HostPaths.Allow, GitSchemes: c.Git.Schemes,
+		InsteadOf: c.Git.InsteadOf,
+	}
+	for name, path := range c.HostPaths.Named {
+		p.HostPaths[name] = plan.HostPath{Path: path.Path, ReadOnly: path.ReadOnly}
+	}
+	return p
+}
+
+// fixedUser reads sessions.user; nil means the caller.
+func fixedUser(text string) (*plan.User, error) {
+	switch text {
+	case "caller":
+		return nil, nil //nolint:nilnil // nobody is fixed
+	case "image":
+		return nil, errs.New(errs.Unsupported, "sessions.user: image is not built yet").WithHint("use caller, or UID:GID")
+	}
+	u, g, both := strings.Cut(text, ":")
+	if !both {
+		g = u
+	}
+	uid, err := strconv.ParseUint(u, 10, 32)
+	if err != nil {
+		return nil, errs.New(errs.Invalid, "sessions.user: %q is no uid", u)
+	}
+	gid, err := strconv.ParseUint(g, 10, 32)
+	if err != nil {
+		return nil, errs.New(errs.Invalid, "sessions.user: %q is no gid", g)
+	}
+	return &plan.User{UID: uint32(uid), GID: uint32(gid)}, nil
+}
+
+// restore takes up the sessions of the last life.
+func (s *sessions) restore(ctx context.Context) (int, error) {
+	return s.supervisor.Restore(ctx) //nolint:wrapcheck // it names the step
+}
