@@ -8,5 +8,8 @@ import (
 )
 
 func main() {
+	if daemon.IsHelper(os.Args) {
+		os.Exit(daemon.Help())
+	}
 	os.Exit(daemon.Main(os.Args[1:], daemon.OSStdio()))
 }

@@ -24,9 +24,6 @@ func (d *daemon) listen(ctx context.Context) (net.Listener, error) {
 	if given != nil {
 		return given, nil
 	}
-	if err := makeRuntimeDir(d.cfg.RuntimeDir, d.stdio.UID); err != nil {
-		return nil, err
-	}
 	gid, err := d.socketGroup()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"agentd/agentd/daemon/adapt"
 	"context"
 	"errors"
 	"net"
@@ -17,6 +18,7 @@ import (
 type parts struct {
 	store    *store.Store
 	catalog  *catalog.Catalog
+	sessions *sessions
 	server   *server.Server
 	listener net.Listener
 	// changed has room for one word that something has changed.
@@ -42,7 +44,17 @@ func (d *daemon) start(ctx context.Context) error {
 	}
 	p := &parts{store: st, changed: make(chan struct{}, 1)}
 	p.catalog = catalog.New(st.Templates(), keeping(d.cfg), catalog.Options{Log: d.log})
+	if err := makeRuntimeDir(d.cfg.RuntimeDir, d.stdio.UID); err != nil {
+		return errors.Join(err, st.Close())
+	}
+	if p.sessions, err = d.newSessions(st, p.catalog); err != nil {
+		return errors.Join(err, st.Close())
+	}
 	p.server, err = server.New(server.Options{
+		Sessions: p.sessions.routes(),
+		VFolders: adapt.VFolders{Folders: p.sessions.folders},
+		System:   p.sessions.system(st),
+		Engine:   adapt.EngineProbe{Host: p.sessions.host},
 		Templates: server.Templates{
 			Reader: p.catalog, Writer: p.catalog, History: p.catalog, Remover: p.catalog,
 		},
@@ -52,6 +64,9 @@ func (d *daemon) start(ctx context.Context) error {
 		Changed:     p.change,
 		Log:         d.log,
 	})
+	if err == nil {
+		_, err = p.sessions.supervisor.Restore(ctx)
+	}
 	if err == nil {
 		p.listener, err = d.listen(ctx)
 	}

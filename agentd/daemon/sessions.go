@@ -1,7 +1,7 @@
 package daemon
 
 import (
-	"context"
+	"cmp"
 	"os"
 	"strconv"
 	"strings"
@@ -14,10 +14,12 @@ import (
 	"agentd/internal/engine"
 	"agentd/internal/errs"
 	"agentd/internal/helper"
+	"agentd/internal/identity"
 	"agentd/internal/launch"
 	"agentd/internal/layout"
 	"agentd/internal/plan"
 	"agentd/internal/planner"
+	"agentd/internal/server"
 	"agentd/internal/session"
 	"agentd/internal/store"
 	"agentd/internal/supervisor"
@@ -36,16 +38,21 @@ type sessions struct {
 	folders    *vfolder.Folders
 	planner    *planner.Planner
 	supervisor *supervisor.Supervisor
+	agent      plan.Agent
+	runtime    layout.Runtime
 }
 
 // newSessions joins them. It talks to nobody: the engine may be down.
 func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sessions, error) {
 	cfg := d.cfg
-	e, err := engine.Connect(cfg.Engine.Host)
+	e, err := engine.Connect(cmp.Or(cfg.Engine.Host, d.stdio.Getenv("DOCKER_HOST")))
 	if err != nil {
 		return nil, err //nolint:wrapcheck // it names the host and the step
 	}
-	s := &sessions{}
+	s := &sessions{
+		agent:   plan.Agent{ID: cfg.Agent.ID, ScalingGroup: cfg.Agent.ScalingGroup},
+		runtime: layout.Runtime(cfg.RuntimeDir),
+	}
 	s.host = &adapt.Host{
 		Engine: e, Instance: st.InstanceID(), State: layout.State(cfg.StateDir), Root: d.stdio.UID == 0,
 		Helper: helper.Starter{Limits: helper.Limits{OpenFiles: helperFiles}},
@@ -69,7 +76,7 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 	}
 	s.planner = planner.New(planner.Options{
 		Templates: templates, Folders: adapt.Folders{Folders: s.folders}, Machine: s.machine,
-		Agent:  plan.Agent{ID: cfg.Agent.ID, ScalingGroup: cfg.Agent.ScalingGroup},
+		Agent:  s.agent,
 		Policy: policy(cfg), Fixed: fixed,
 	})
 	s.supervisor = supervisor.New(supervisor.Options{
@@ -100,7 +107,7 @@ func (d *daemon) ports(s *sessions) (launch.Ports, error) {
 	}
 	var holder binder.Binder = binder.NewVolumes(adapt.Volumes{Host: s.host}, s.host.Instance)
 	if s.host.Root {
-		mounts, err := binder.NewMounts(layout.Runtime(cfg.RuntimeDir).Mounts())
+		mounts, err := binder.NewMounts(s.runtime.Mounts())
 		if err != nil {
 			return launch.Ports{}, err //nolint:wrapcheck // it names the directory and the step
 		}
@@ -172,7 +179,29 @@ func fixedUser(text string) (*plan.User, error) {
 	return &plan.User{UID: uint32(uid), GID: uint32(gid)}, nil
 }
 
-// restore takes up the sessions of the last life.
-func (s *sessions) restore(ctx context.Context) (int, error) {
-	return s.supervisor.Restore(ctx) //nolint:wrapcheck // it names the step
+// routes are what the server offers of sessions.
+func (s *sessions) routes() *server.Sessions {
+	requests := adapt.Requests{Supervisor: s.supervisor, Resolver: s.planner}
+	return &server.Sessions{
+		Launcher: requests, Planner: requests, Finder: s.supervisor, Ender: s.supervisor, Events: s.supervisor,
+		Init: s.inits, Logs: s.inits.Open,
+		Files: func(rec session.Record) (string, *time.Time) {
+			scratch := s.host.State.User(rec.Owner).Scratch(rec.ID)
+			if rec.Ended == nil {
+				return scratch, nil
+			}
+			until := rec.Ended.Add(rec.Plan.Keep)
+			return scratch, &until
+		},
+	}
+}
+
+// system is what the server tells of this machine.
+func (s *sessions) system(st *store.Store) *adapt.System {
+	return &adapt.System{
+		Host: s.host, Machine: s.machine, Groups: s.groups, Agent: s.agent, Runtime: s.runtime,
+		Programs: []string{program(layout.InitProgram), program(layout.ProbeProgram)},
+		Living:   func() []session.Record { return s.supervisor.List(identity.Caller{Admin: true}, true, false) },
+		Damaged:  func() int { return len(st.Damaged()) },
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"agentd/internal/errs"
@@ -56,10 +57,8 @@ func findRoot(mountinfo io.Reader) (version int, root string, err error) {
 		point := mount[4]
 		switch super[0] {
 		case "cgroup":
-			for _, option := range strings.Split(super[2], ",") {
-				if option == "memory" {
-					return 1, filepath.Dir(point), nil
-				}
+			if slices.Contains(strings.Split(super[2], ","), "memory") {
+				return 1, filepath.Dir(point), nil
 			}
 		case "cgroup2":
 			if root == "" {

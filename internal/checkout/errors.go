@@ -88,6 +88,8 @@ func (j *job) classifyServer(s source, prefix string, err error) *errs.Error {
 		op   *net.OpError
 	)
 	switch {
+	case strings.Contains(err.Error(), "http redirect:"):
+		return say(errs.Forbidden, "the host redirects to where agentd does not follow: "+plain(err), "give the URL that it redirects to")
 	case errors.Is(err, transport.ErrAuthenticationRequired) && s.login == nil:
 		return say(errs.Forbidden, "the host wants a login", "give a credential in spec.kernel.git.credential")
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed) && s.login != nil:

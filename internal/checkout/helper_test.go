@@ -189,7 +189,7 @@ func TestClient_DirectoryOfSomeoneElse(t *testing.T) {
 	}
 }
 
-// TestClient_MemoryStaysWithinItsLimit clones what does not fit the memory: 300 MB that no compression makes smaller,
+// TestClient_MemoryStaysWithinItsLimit clones what does not fit the memory: 200 MB that no compression makes smaller,
 // among it a file larger than the limit, and much history.
 func TestClient_MemoryStaysWithinItsLimit(t *testing.T) {
 	if testing.Short() {
@@ -198,9 +198,9 @@ func TestClient_MemoryStaysWithinItsLimit(t *testing.T) {
 	b := newBench(t)
 	r := b.repo("large")
 	r.Sh(`git config core.bigFileThreshold 20m; git config core.compression 1
-		head -c 150M /dev/urandom > huge; i=0; while [ $i -lt 15 ]; do head -c 10M /dev/urandom > part$i; i=$((i + 1)); done
+		head -c 130M /dev/urandom > huge; i=0; while [ $i -lt 7 ]; do head -c 10M /dev/urandom > part$i; i=$((i + 1)); done
 		yes 'a line of text' | head -c 15M > text; git add .; git commit -qm large
-		i=0; while [ $i -lt 20 ]; do echo $i >> text; git commit -qam $i; i=$((i + 1)); done
+		i=0; while [ $i -lt 8 ]; do echo $i >> text; git commit -qam $i; i=$((i + 1)); done
 		git -c pack.window=2 repack -qad; rm huge part* text`)
 	as := caller()
 	b.theirs(as)

@@ -97,7 +97,9 @@ func TestRun_RedirectKeepsToTheSchemes(t *testing.T) {
 		if err == nil || len(plain.Seen()) != 0 && len(schemes) == 1 {
 			t.Errorf("followed from https to http: %v", err)
 		}
-		t.Log(err)
+		if !errs.Is(err, errs.Forbidden) || !strings.Contains(err.Error(), "redirects to") {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 

@@ -142,6 +142,11 @@ func problem(req *http.Request, resp *http.Response, body []byte) error {
 			req.Method, req.URL.Path, resp.Status).
 			WithHint("does something else than agentd listen on the socket?")
 	}
+	return raised(p)
+}
+
+// raised is the error that agentd had before it became a problem.
+func raised(p api.Problem) error {
 	e := &errs.Error{Code: p.Code, Message: p.Detail, Hint: p.Hint, Problems: p.Problems}
 	if p.Code == errs.Internal && p.RequestID != "" && p.Hint == "" {
 		e.Hint = "agentd's log has more: journalctl -u agentd -g " + p.RequestID

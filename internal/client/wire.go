@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"agentd/internal/api"
 	"agentd/internal/errs"
 )
 
@@ -43,21 +44,32 @@ func (q query) owner(uid *uint32) query {
 	return q.set("owner", strconv.FormatUint(uint64(*uid), 10))
 }
 
-// fill puts the template that r is about into its path and query.
+// fill puts the thing that r is about into its path and query.
 func (r *request) fill() error {
 	if r.ref == nil {
 		return nil
 	}
 	if strings.Trim(r.ref.Name, ".") == "" {
 		// HTTP cleans dots out of a path: it would become another request.
-		return errs.New(errs.NotFound, "no template %q", r.ref.Name)
+		return errs.New(errs.NotFound, "no %s %q", r.thing(), r.ref.Name)
 	}
-	r.path = strings.Replace(r.path, "{ref}", url.PathEscape(r.ref.Name), 1)
+	r.path = strings.NewReplacer("{ref}", url.PathEscape(r.ref.Name), "{name}", url.PathEscape(r.ref.Name)).Replace(r.path)
 	if r.query == nil {
 		r.query = url.Values{}
 	}
 	query(r.query).owner(r.ref.Owner)
 	return nil
+}
+
+// thing is what the request is about.
+func (r *request) thing() string {
+	switch {
+	case strings.HasPrefix(r.path, api.PathSessions):
+		return "session"
+	case strings.HasPrefix(r.path, api.PathVFolders):
+		return "vfolder"
+	}
+	return "template"
 }
 
 // ifRevision asks that a change be made only if that is still the newest revision; 0 asks for nothing.

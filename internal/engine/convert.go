@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,9 +52,7 @@ func labelsFor(s Spec) map[string]string {
 	for name := range s.Image.Config.Labels {
 		labels[name] = ""
 	}
-	for name, value := range s.Labels.labelMap() {
-		labels[name] = value
-	}
+	maps.Copy(labels, s.Labels.labelMap())
 	return labels
 }
 

@@ -81,8 +81,7 @@ const enginePrefix = "Error response from daemon: "
 
 // cause takes the client's prefix off the text of err and keeps err for errors.As.
 func cause(err error) error {
-	var dial *unreachable
-	if errors.As(err, &dial) {
+	if dial, ok := errors.AsType[*unreachable](err); ok {
 		return dial.err
 	}
 	text := strings.TrimPrefix(err.Error(), enginePrefix)

@@ -126,7 +126,7 @@ func (e *Engine) untag(ctx context.Context, name string) error {
 // quote puts name in quotes for an error.
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `'`) + `"` }
 
-// age is used where the engine tells times in seconds.
+// unixTime reads a time that the engine tells in seconds; none is Go's zero time.
 func unixTime(seconds int64) time.Time {
 	if seconds <= 0 {
 		return time.Time{}

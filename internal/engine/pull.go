@@ -68,9 +68,7 @@ func (e *Engine) Pull(ctx context.Context, req PullRequest, progress func(PullPr
 			return img, err
 		}
 		if req.Policy == PullNever {
-			return Image{}, errs.New(errs.NotFound, "image %s for %s: the engine does not have it: %w",
-				reference.FamiliarString(ref), req.Platform, err).
-				WithHint("the pull policy is never: pull it with docker pull, or allow pulls with engine.pull_policy")
+			return e.findLocked(ctx, ref, req.Platform)
 		}
 	case PullAlways:
 	default:
@@ -82,6 +80,22 @@ func (e *Engine) Pull(ctx context.Context, req PullRequest, progress func(PullPr
 	}
 	p := &pull{engine: e, ref: ref, request: req, auth: header}
 	return e.pulls.join(ctx, p.key(), p.run, progress)
+}
+
+// findLocked looks while nobody pulls this tag: a pull of another platform has it for a while.
+func (e *Engine) findLocked(ctx context.Context, ref reference.Named, want plan.Platform) (Image, error) {
+	what := "image " + reference.FamiliarString(ref) + " for " + want.String()
+	unlock, err := e.tags.lock(ctx, ref.String())
+	if err != nil {
+		return Image{}, explain(ctx, e.host, what, 0, err)
+	}
+	defer unlock()
+	img, err := e.find(ctx, ref, want)
+	if errs.Is(err, errs.NotFound) {
+		return Image{}, errs.New(errs.NotFound, "%s: the engine does not have it: %w", what, err).
+			WithHint("the pull policy is never: pull it with docker pull, or allow pulls with engine.pull_policy")
+	}
+	return img, err
 }
 
 // find returns the image under the reference, or under our hold for this platform.

@@ -70,7 +70,7 @@ func (e *Engine) waitOnce(ctx context.Context, id string) error {
 func drain(ended <-chan container.WaitResponse, failed <-chan error) {
 	select {
 	case <-ended:
-	case <-failed:
+	case <-failed: //nolint:errcheck // that it ended is all
 	}
 }
 

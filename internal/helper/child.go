@@ -124,6 +124,10 @@ func harden() (*conn, error) {
 	return newConn(f)
 }
 
+// runtimeData is what counts as data of a process of ours before it has done anything: stacks of threads and parts of the
+// heap that are mapped, not used.
+const runtimeData = 128 << 20
+
 // apply puts the limits in force for this process and all that it starts.
 func (l Limits) apply() error {
 	set := func(resource int, name string, value uint64) error {
@@ -135,14 +139,16 @@ func (l Limits) apply() error {
 		}
 		return nil
 	}
+	var data uint64
 	if l.MemoryBytes > 0 {
+		data = uint64(l.MemoryBytes) + runtimeData
 		// The collector works harder from here on; the rest up to the limit is for what it cannot give back at once.
 		debug.SetMemoryLimit(l.MemoryBytes - l.MemoryBytes/8)
 	}
 	return errors.Join(
 		unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}),
 		// Address space is not limited: the runtime reserves far more of it than it ever uses, and would not start.
-		set(unix.RLIMIT_DATA, "memory", uint64(l.MemoryBytes)),
+		set(unix.RLIMIT_DATA, "memory", data),
 		set(unix.RLIMIT_FSIZE, "file size", uint64(l.FileBytes)),
 		set(unix.RLIMIT_NOFILE, "open files", uint64(l.OpenFiles)),
 	)

@@ -38,7 +38,7 @@ func TestSession_ChildIsTheCallerAndHardened(t *testing.T) {
 	if !slices.Equal(got.Env, []string{"LANG=C"}) || !slices.Equal(got.Args, []string{Argument}) {
 		t.Errorf("environment %q, arguments %q", got.Env, got.Args)
 	}
-	want := map[string]uint64{"data": 256 << 20, "fsize": 1 << 30, "nofile": 100, "core": 0}
+	want := map[string]uint64{"data": 256<<20 + runtimeData, "fsize": 1 << 30, "nofile": 100, "core": 0}
 	for name, w := range want {
 		if got.Rlimits[name] != w {
 			t.Errorf("limit of %s: %d, want %d", name, got.Rlimits[name], w)

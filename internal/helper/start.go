@@ -18,7 +18,8 @@ import (
 
 // Limits bound a child and all that it starts. 0 means that this one is not limited.
 type Limits struct {
-	// MemoryBytes bounds the private memory; a child that needs more ends with errs.TooLarge.
+	// MemoryBytes bounds the private memory, beside what the runtime itself maps; a child that needs more ends with
+	// errs.TooLarge.
 	MemoryBytes int64 `json:"memory_bytes,omitempty"`
 	// FileBytes bounds the size of each file that is written.
 	FileBytes int64 `json:"file_bytes,omitempty"`

@@ -80,8 +80,7 @@ func try(name string) program {
 		return program{Present: true, Runs: true}
 	}
 	result := program{Present: true, Error: err.Error()}
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		result.Errno = nameOf(errno)
 		result.Error = errno.Error()
 		if errno == syscall.ENOENT {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -85,11 +86,8 @@ func request(t testing.TB, host, method, path, kind string, body io.Reader, stat
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, status := range statuses {
-		if resp.StatusCode == status {
-			return text
-		}
+	if !slices.Contains(statuses, resp.StatusCode) {
+		t.Fatalf("%s %s: %s: %s", method, path, resp.Status, text)
 	}
-	t.Fatalf("%s %s: %s: %s", method, path, resp.Status, text)
-	return nil
+	return text
 }

@@ -2,6 +2,9 @@ package server
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -11,6 +14,7 @@ import (
 	"agentd/internal/identity"
 	"agentd/internal/job"
 	"agentd/internal/resource"
+	"agentd/internal/session"
 	"agentd/internal/sessionlog"
 )
 
@@ -35,8 +39,8 @@ func (x sessionRoutes) logs(
 		return nil, err
 	}
 	return func(ctx context.Context, out *sink) error {
-		dir, err := x.Logs(rec)
-		if err != nil {
+		dir, err := x.openLogs(ctx, caller, rec, in.Follow, ended)
+		if dir == nil || err != nil {
 			return err
 		}
 		defer dir.Close() //nolint:errcheck // only read
@@ -68,6 +72,33 @@ func (x sessionRoutes) logs(
 			return out.line(logLine(l))
 		})
 	}, nil
+}
+
+// openLogs opens the directory of the log. A session that has none yet, or none any more, has no log: nil, unless it is
+// followed and can still get one.
+func (x sessionRoutes) openLogs(
+	ctx context.Context, caller identity.Caller, rec session.Record, follow bool, ended <-chan struct{},
+) (*os.File, error) {
+	_, events, cancel := x.Events.Listen(caller, false, rec.ID, -1)
+	defer cancel()
+	for over := false; ; {
+		dir, err := x.Logs(rec)
+		switch {
+		case err == nil:
+			return dir, nil
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		case !follow || over:
+			return nil, nil //nolint:nilnil // there is no log, and that is no error
+		}
+		select {
+		case <-events:
+		case <-ended:
+			over = true
+		case <-ctx.Done():
+			return nil, nil //nolint:nilnil // nobody waits any more
+		}
+	}
 }
 
 // since reads a point in time, as such or as a duration before now.

@@ -36,3 +36,13 @@ func (r *Record) Enter(next Status, now time.Time, reason, message string) error
 	}
 	return nil
 }
+
+// HoldsSlots reports whether the session has been given its slots.
+func (r *Record) HoldsSlots() bool {
+	switch r.Status {
+	case Creating, Running, Terminating:
+		return true
+	case Pending, Preparing, Pulling, Prepared, Terminated, Error, Cancelled:
+	}
+	return false
+}

@@ -74,7 +74,7 @@ func (in *initd) execCommand(e *frame.Exec) (command, error) {
 	switch {
 	case j == nil:
 		return command{}, errs.New(errs.Conflict, "exec: the session has no job yet")
-	case in.isStopping():
+	case closed(in.stopping):
 		return command{}, errs.New(errs.Conflict, "exec: the session is stopping")
 	case len(e.Argv) == 0 || e.Argv[0] == "":
 		return command{}, errs.New(errs.Invalid, "exec: no command")

@@ -36,8 +36,9 @@ type initd struct {
 	idle    bool
 	stopSig unix.Signal
 	results []job.Result
-	// current is the running step.
+	// current is the running step; changed is closed, and made anew, when another one runs, or none will.
 	current *running
+	changed chan struct{}
 	execs   map[int]*process
 }
 
@@ -50,7 +51,7 @@ func open(path string) (*initd, error) {
 	in := &initd{
 		dir: dir, reaper: newReaper(), log: newLogger(dir, job.LogName),
 		jobs: make(chan *job.Job, 1), stopping: make(chan struct{}), over: make(chan struct{}),
-		execs: map[int]*process{},
+		execs: map[int]*process{}, changed: make(chan struct{}),
 	}
 	if in.server, err = listen(in, filepath.Join(path, job.SocketName)); err != nil {
 		return nil, err
@@ -127,6 +128,7 @@ func (in *initd) work() int {
 	}
 	in.mu.Lock()
 	in.idle = true
+	in.changeLocked()
 	in.mu.Unlock()
 	<-in.stopping
 	return in.stopCode()

@@ -117,11 +117,9 @@ func (in *initd) adopt(c *client, req *frame.Request) error {
 
 // attach joins the running step's output, and its input if it is free.
 func (in *initd) attach(c *client, a *frame.Attach) error {
-	in.mu.Lock()
-	cur := in.current
-	in.mu.Unlock()
-	if cur == nil {
-		return errs.New(errs.Conflict, "no step runs")
+	cur, err := in.awaitStep()
+	if err != nil {
+		return err
 	}
 	if a.Stdin && cur.stdio.in == nil {
 		return errs.New(errs.Conflict, "the step has no input").WithHint("attach without input")

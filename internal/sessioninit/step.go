@@ -35,7 +35,7 @@ type running struct {
 // without has failed.
 func (in *initd) steps(j *job.Job) (code int, decided bool) {
 	for _, s := range j.Steps {
-		if in.isStopping() {
+		if closed(in.stopping) {
 			return in.stopCode(), true
 		}
 		r := in.runStep(j, s)
@@ -44,7 +44,7 @@ func (in *initd) steps(j *job.Job) (code int, decided bool) {
 			code = exitTimedOut
 		}
 		if code != 0 && (j.Batch || s.Name != job.Startup) {
-			if in.isStopping() && !j.Batch {
+			if closed(in.stopping) && !j.Batch {
 				code = in.stopCode()
 			}
 			return code, true
@@ -99,6 +99,7 @@ func (in *initd) startStep(j *job.Job, s job.Step) (cur *running, drained <-chan
 	cur = &running{hub: newHub(), process: p, stdio: ends}
 	in.mu.Lock()
 	in.current = cur
+	in.changeLocked()
 	in.mu.Unlock()
 	end := make(chan struct{})
 	in.pumps.Go(func() {
@@ -186,6 +187,34 @@ func (in *initd) end(p *process, polite unix.Signal, grace time.Duration) {
 	}
 	in.reaper.signalGroup(p, unix.SIGKILL) //nolint:errcheck // it may have ended
 	<-p.done
+}
+
+// changeLocked tells those who wait for a step.
+func (in *initd) changeLocked() {
+	close(in.changed)
+	in.changed = make(chan struct{})
+}
+
+// awaitStep returns the running step. Before the first one and between two it waits; with no step to come it is an error.
+func (in *initd) awaitStep() (*running, error) {
+	for {
+		in.mu.Lock()
+		cur, state, changed := in.current, in.stateLocked(), in.changed
+		in.mu.Unlock()
+		if cur != nil {
+			return cur, nil
+		}
+		if state != frame.StateRunning {
+			return nil, errs.New(errs.Conflict, "no step runs: the session is %s", state)
+		}
+		select {
+		case <-changed:
+		case <-in.over:
+		}
+		if closed(in.over) {
+			return nil, errs.New(errs.Conflict, "no step runs: the session has ended")
+		}
+	}
 }
 
 // signalStep signals the running step's group, if there is one.

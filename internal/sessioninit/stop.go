@@ -86,6 +86,7 @@ func (in *initd) watchEnds(ends <-chan os.Signal) {
 func (in *initd) beginStop(sig syscall.Signal) {
 	in.mu.Lock()
 	in.stopSig = sig
+	in.changeLocked()
 	terminals := in.terminalsLocked()
 	in.mu.Unlock()
 	in.say("stop: " + unix.SignalName(sig))
@@ -118,10 +119,10 @@ func (in *initd) stopCode() int {
 	return 128 + int(in.stopSig)
 }
 
-// isStopping reports whether the first signal has come.
-func (in *initd) isStopping() bool {
+// closed reports whether ch is closed.
+func closed(ch <-chan struct{}) bool {
 	select {
-	case <-in.stopping:
+	case <-ch:
 		return true
 	default:
 		return false
@@ -130,7 +131,7 @@ func (in *initd) isStopping() bool {
 
 // finish ends what still lives, then delivers what was said: exit frames, the rest of the output, the log.
 func (in *initd) finish() {
-	if in.isStopping() {
+	if closed(in.stopping) {
 		in.reaper.waitNone(0) // watchEnds kills in the end
 	} else {
 		in.reaper.refuse()

@@ -24,7 +24,7 @@ func (s *Supervisor) Restore(context.Context) (int, error) {
 			close(l.done)
 			continue
 		}
-		if holdsSlots(rec) {
+		if rec.HoldsSlots() {
 			s.ledger.hold(rec.ID, plan.Demand(rec.Plan.Limits))
 		}
 		if rec.Stop != nil {
@@ -36,17 +36,6 @@ func (s *Supervisor) Restore(context.Context) (int, error) {
 		s.wg.Go(func() { s.resume(l) })
 	}
 	return living, nil
-}
-
-// holdsSlots reports whether a session had been given its slots.
-func holdsSlots(rec session.Record) bool {
-	switch rec.Status {
-	case session.Creating, session.Running, session.Terminating:
-		return true
-	case session.Pending, session.Preparing, session.Pulling, session.Prepared, session.Terminated, session.Error,
-		session.Cancelled:
-	}
-	return false
 }
 
 // resume is drive for a session of the last life. One that was between its container's creation and its start has a

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -89,12 +90,8 @@ func (f *Fake) containerCreate(w http.ResponseWriter, r *http.Request, _ string)
 	if n := len(body.Entrypoint); n > 0 {
 		c.script = body.Entrypoint[n-1]
 	}
-	for k, v := range img.Labels {
-		c.labels[k] = v
-	}
-	for k, v := range body.Labels {
-		c.labels[k] = v
-	}
+	maps.Copy(c.labels, img.Labels)
+	maps.Copy(c.labels, body.Labels)
 	f.addVolumesLocked(c, img, host)
 	f.containers[c.id] = c
 	f.tellLocked("create", c)

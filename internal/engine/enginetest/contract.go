@@ -174,7 +174,8 @@ func (c *contract) life(t *testing.T) {
 	check(t, c.Start(ctx, id))
 	ended := must(c.Wait(ctx, id))(t)
 	judged := engine.Judge(ended, engine.Witness{})
-	if judged.Outcome != engine.OutcomeExited || judged.Code != 7 || judged.OOM || judged.Time.Before(ended.Started) {
+	// Not that it ended after it started: 20.10 notes the start of a short one after its end.
+	if judged.Outcome != engine.OutcomeExited || judged.Code != 7 || judged.OOM || judged.Time.IsZero() {
 		t.Errorf("after the end: %+v of %+v", judged, ended)
 	}
 	// The end has been; it is told to whoever asks later.

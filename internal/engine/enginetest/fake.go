@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -160,11 +161,7 @@ func (f *Fake) Left() []string {
 func (f *Fake) Tags() map[string]string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	tags := map[string]string{}
-	for name, id := range f.tags {
-		tags[name] = id
-	}
-	return tags
+	return maps.Clone(f.tags)
 }
 
 // illegal fails the test: something was asked that an engine must never be asked by us.

@@ -57,7 +57,11 @@ const (
 	faultDrop
 	faultGarbage
 	faultStream
+	faultNone
 )
+
+// OK does it as ever: it is for the calls before the one that goes wrong.
+func OK() Fault { return Fault{kind: faultNone} }
 
 // Fail answers with the HTTP status and the message, and does nothing.
 func Fail(status int, message string) Fault {
@@ -164,7 +168,7 @@ func (f *Fake) spoil(w http.ResponseWriter, r *http.Request, op Op, serve func(h
 		fault, f.faults[op] = &queue[0], queue[1:]
 	}
 	f.mu.Unlock()
-	if fault == nil {
+	if fault == nil || fault.kind == faultNone {
 		serve(w)
 		return
 	}

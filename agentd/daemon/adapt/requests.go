@@ -1,0 +1,51 @@
+package adapt
+
+import (
+	"context"
+
+	"agentd/internal/api"
+	"agentd/internal/identity"
+	"agentd/internal/launch"
+	"agentd/internal/plan"
+	"agentd/internal/server"
+	"agentd/internal/supervisor"
+)
+
+// Requests turns launches as they come over the wire into those of the supervisor.
+type Requests struct {
+	Supervisor *supervisor.Supervisor
+	Resolver   interface {
+		Resolve(ctx context.Context, c identity.Caller, r supervisor.Request) (plan.Resolved, launch.Secrets, error)
+	}
+}
+
+// Launch accepts a session.
+func (r Requests) Launch(
+	ctx context.Context, caller identity.Caller, req api.LaunchRequest, key string,
+) (server.Launched, error) {
+	want := request(req)
+	want.Key = key
+	got, err := r.Supervisor.Launch(ctx, caller, want)
+	return server.Launched{Record: got.Record, Created: got.Created, Sequence: got.Sequence}, err
+}
+
+// Plan resolves a request and launches nothing.
+func (r Requests) Plan(ctx context.Context, caller identity.Caller, req api.LaunchRequest) (plan.Resolved, error) {
+	resolved, _, err := r.Resolver.Resolve(ctx, caller, request(req))
+	return resolved, err
+}
+
+func request(req api.LaunchRequest) supervisor.Request {
+	want := supervisor.Request{
+		Template: req.Template, Revision: req.Revision, Overrides: req.Overrides, NoReuse: req.NoReuse,
+	}
+	if g := req.Git; g != nil {
+		want.Secrets.GitUsername, want.Secrets.GitPassword = g.Username, g.Password
+		want.Secrets.SSHAuthSock = g.SSHAuthSock
+	}
+	if l := req.Registry; l != nil {
+		want.Secrets.RegistryUsername, want.Secrets.RegistryPassword = l.Username, l.Password
+		want.Secrets.RegistryIdentityToken = l.IdentityToken
+	}
+	return want
+}
