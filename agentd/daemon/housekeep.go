@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"runtime/debug"
 	"time"
 )
 
@@ -15,8 +14,7 @@ func (d *daemon) housekeep(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		d.catalog.PurgeExpired(ctx)
-		// What the start needed, or a large request: half a megabyte of 18 after a start with nothing to load.
-		debug.FreeOSMemory()
+		d.giveBackMemory()
 		select {
 		case <-ctx.Done():
 			return

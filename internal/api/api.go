@@ -40,7 +40,8 @@ const (
 	PathTemplateCopy      = "/v1/templates/{ref}/copy"
 )
 
-// Health is the answer of GET /v1/healthz: the status is 200 if every part is ok or still starting, 503 if one is not.
+// Health is the answer of GET /v1/healthz: the status is 503 if the daemon or its store is not well, and
+// 200 otherwise: an engine that does not answer makes agentd degraded, not broken.
 type Health struct {
 	SchemaVersion int    `json:"schema_version" doc:"version of this JSON"`
 	Version       string `json:"version" doc:"agentd's version"`

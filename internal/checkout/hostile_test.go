@@ -111,6 +111,9 @@ func TestRun_TreeBombsEndAtTheBudget(t *testing.T) {
 }
 
 func TestRun_ZeroBlobEndsAtTheBudget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds to make")
+	}
 	b := newBench(t)
 	r := b.repo("zeros")
 	r.Sh(`truncate -s 1G zeros; git add zeros; git commit -qm zeros; rm zeros`)
@@ -122,6 +125,9 @@ func TestRun_ZeroBlobEndsAtTheBudget(t *testing.T) {
 
 // TestRun_DeltaBombEndsAtTheBudget: a difference of a few bytes that says "copy all of that, again and again".
 func TestRun_DeltaBombEndsAtTheBudget(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds to make")
+	}
 	b := newBench(t)
 	r := b.repo("delta")
 	r.Sh(`head -c 2M /dev/urandom > a; git add a; git commit -qm a; cat a a a a a a a a a a a a a a a a > b; mv b a; git commit -qam b

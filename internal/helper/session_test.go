@@ -16,6 +16,7 @@ import (
 
 func TestSession_ChildIsTheCallerAndHardened(t *testing.T) {
 	rootOnly(t)
+	withoutRace(t)
 	t.Setenv("CANARY", "in the parent's environment")
 	as := someone()
 	k := start(t, Starter{
@@ -131,6 +132,7 @@ func TestSession_DeathIsExplained(t *testing.T) {
 }
 
 func TestSession_MemoryIsBounded(t *testing.T) {
+	withoutRace(t)
 	k := start(t, Starter{Limits: Limits{MemoryBytes: 256 << 20}}, someone())
 	err := k.Do(t.Context(), "hog", nil, nil, nil)
 	if !errs.Is(err, errs.TooLarge) || !strings.Contains(err.Error(), "needs more memory than its limit") {
@@ -242,5 +244,12 @@ func BenchmarkDo(b *testing.B) {
 		if err := k.Do(b.Context(), "events", 0, nil, nil); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func withoutRace(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("the race detector's own memory does not fit the limit")
 	}
 }

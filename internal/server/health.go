@@ -37,7 +37,7 @@ func (s *Server) registerHealth(a huma.API) {
 		engine.run = s.opt.Engine.Probe
 	}
 	handle(a, route{method: http.MethodGet, path: api.PathHealth, name: "get-health",
-		summary: "Whether the daemon, its store and the engine are well; 503 if one is not"},
+		summary: "Whether the daemon, its store and the engine are well; 503 if the daemon or its store is not"},
 		func(ctx context.Context, _ identity.Caller, in *healthIn) (*healthOut, error) {
 			ctx, cancel := context.WithTimeout(ctx, s.limits.Probe)
 			defer cancel()
@@ -51,7 +51,12 @@ func (s *Server) registerHealth(a huma.API) {
 			}
 			status := http.StatusOK
 			if h.Store.Status == partFailed || h.Engine.Status == partFailed {
-				h.Status, status = "degraded", http.StatusServiceUnavailable
+				h.Status = "degraded"
+			}
+			// Without the engine agentd is well: it serves templates and keeps its sessions, and nothing is mended by
+			// starting it anew.
+			if h.Store.Status == partFailed {
+				status = http.StatusServiceUnavailable
 			}
 			return &healthOut{Status: status, Body: h}, nil
 		})

@@ -34,23 +34,33 @@ func TestMain(m *testing.M) {
 	if os.Getenv(containerEnv) != "" {
 		os.Exit(becomeContainer())
 	}
-	os.Exit(testenv.Main(m))
+	dir, err := os.MkdirTemp("", "agentd-init-test")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) //nolint:gosec // the session's user runs it
+	}
+	if err != nil {
+		os.Stderr.WriteString(err.Error() + "\n") //nolint:errcheck // there is nobody else to tell
+		os.Exit(1)
+	}
+	programDir = dir
+	code := testenv.Main(m)
+	os.RemoveAll(dir) //nolint:errcheck // best effort
+	os.Exit(code)
 }
+
+// programDir is where the program is built; it is removed after the tests.
+var programDir string
 
 // buildInit builds the program once for all tests.
 var buildInit = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "agentd-init-test")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "agentd-init")
+	path := filepath.Join(programDir, "agentd-init")
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", path, "./agentd-init")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return "", errors.New(string(out))
 	}
-	return path, os.Chmod(dir, 0o755)
+	return path, nil
 })
 
 // container is agentd-init as the first process of new namespaces, as an ordinary user without capabilities.
