@@ -4,7 +4,9 @@ GO        ?= go
 VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS   := -s -w -X agentd/internal/version.Version=$(VERSION)
 BUILD     := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
+# Programs that people type, and those that agentd starts or binds into containers.
 PROGRAMS  := agentd ctl
+INSIDE    := agentd-init agentd-imageprobe
 TOOLS     := bin/tools
 FUZZTIME  ?= 1m
 PREFIX    ?= /usr/local
@@ -17,9 +19,10 @@ help: ## show this
 	@echo 'make TARGET'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build the programs: bin/agentd and bin/ctl
+build: ## build the programs: bin/agentd, bin/ctl, bin/agentd-init and bin/agentd-imageprobe
 	@mkdir -p bin
-	$(BUILD) -o bin/ $(PROGRAMS:%=./%)
+	$(BUILD) -o bin/ $(PROGRAMS:%=./%) ./internal/sessioninit/agentd-init
+	$(BUILD) -o bin/agentd-imageprobe ./internal/imageprobe
 
 tools:
 	@mkdir -p $(TOOLS)
@@ -72,6 +75,8 @@ UNITS := agentd.service:systemd/system/agentd.service agentd.socket:systemd/syst
 install: build ## install programs, units and configuration below DESTDIR and PREFIX (/usr/local)
 	@set -e; for program in $(PROGRAMS); do \
 		install -D -m 0755 -v bin/$$program '$(DESTDIR)$(PREFIX)'/bin/$$program; done
+	@set -e; for program in $(INSIDE); do \
+		install -D -m 0755 -v bin/$$program '$(DESTDIR)$(PREFIX)'/lib/agentd/$$program; done
 	@set -e; for unit in $(UNITS); do \
 		install -D -m 0644 -v systemd/$${unit%%:*} '$(DESTDIR)$(PREFIX)'/lib/$${unit#*:}; \
 		sed -i 's|/usr/local/bin/|$(PREFIX)/bin/|' '$(DESTDIR)$(PREFIX)'/lib/$${unit#*:}; done
@@ -82,6 +87,7 @@ install: build ## install programs, units and configuration below DESTDIR and PR
 
 uninstall: ## remove what install put there; configuration and state stay
 	@for program in $(PROGRAMS); do rm -fv '$(DESTDIR)$(PREFIX)'/bin/$$program; done
+	@for program in $(INSIDE); do rm -fv '$(DESTDIR)$(PREFIX)'/lib/agentd/$$program; done
 	@for unit in $(UNITS); do rm -fv '$(DESTDIR)$(PREFIX)'/lib/$${unit#*:}; done
 
 clean: ## remove what was built

@@ -55,7 +55,7 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 	}
 	s.host = &adapt.Host{
 		Engine: e, Instance: st.InstanceID(), State: layout.State(cfg.StateDir), Root: d.stdio.UID == 0,
-		Helper: helper.Starter{Limits: helper.Limits{OpenFiles: helperFiles}},
+		Helper: helper.Starter{Env: helperEnv(d.stdio.Getenv), Limits: helper.Limits{OpenFiles: helperFiles}},
 	}
 	s.inits = &adapt.Inits{Host: s.host}
 	s.machine = &adapt.Machine{
@@ -89,6 +89,19 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 
 // helperFiles bounds the descriptors of a helper's child.
 const helperFiles = 1024
+
+// helperEnv is all that a child gets of agentd's environment: where programs are, and how the network is reached.
+func helperEnv(getenv func(string) string) []string {
+	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
+	for _, name := range []string{
+		"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR",
+	} {
+		if value := getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
 
 func (s *sessions) directory(rec session.Record) layout.Session {
 	return s.host.State.User(rec.Owner).Session(rec.ID)

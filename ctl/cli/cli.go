@@ -14,7 +14,8 @@ import (
 )
 
 // Main runs ctl with the arguments after the program's name and returns its exit status: 0 done; 1 failed; 2 usage;
-// 3 not found; 4 conflict; 5 permission; 6 timed out; 7 no daemon.
+// 3 not found; 4 conflict; 5 permission; 6 timed out; 7 no daemon. Commands that run a job end with the job's status, and
+// with 125 for every failure of ours.
 func Main(args []string, stdio Stdio) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -24,7 +25,11 @@ func Main(args []string, stdio Stdio) int {
 	a := &app{Stdio: stdio, now: time.Now}
 	root := a.root()
 	root.SetArgs(args)
-	return a.fail(root.ExecuteContext(ctx))
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && ofJob(cmd) {
+		err = ofOurs{err}
+	}
+	return a.fail(err)
 }
 
 // app is one call of ctl: what it reads and writes, the clock, and the flags that every command has.
@@ -49,13 +54,15 @@ It talks to agentd over a Unix socket. The first of these that answers is used:
 agentd), /run/agentd/agentd.sock (the machine's).
 
 Exit status: 0 done; 1 failed; 2 wrong usage; 3 not found; 4 conflict; 5
-permission; 6 timed out; 7 no agentd.`,
+permission; 6 timed out; 7 no agentd. With exec, shell, wait and --wait it is
+the job's own, and 125 for every failure of ours.`,
 		Example: `  # Store a session template, and look at it
   ctl sesstpl create -f session-template.yaml
   ctl sesstpl list
 
-  # What went wrong with a document, without storing it
-  ctl sesstpl validate -f session-template.yaml`,
+  # Start a session from it, and end it
+  ctl session create-from-template template1234
+  ctl session terminate template1234`,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd) },
 		SilenceErrors:     true,
 		SilenceUsage:      true,
@@ -71,7 +78,8 @@ permission; 6 timed out; 7 no agentd.`,
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print only ids")
 	flags.BoolVar(&a.noColor, "no-color", false, "no colours, even on a terminal (also: NO_COLOR)")
 
-	root.AddCommand(a.sesstpl(), a.completion(), a.version())
+	root.AddCommand(a.sesstpl(), a.session(), a.sessionLaunch("ctl create-from-template", "launch", "start-from-template"),
+		a.vfolder(), a.system(), a.completion(), a.version())
 	root.SetHelpCommand(a.help())
 	return root
 }

@@ -15,6 +15,11 @@ type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// ofOurs is a failure of a command whose exit status is that of a job.
+type ofOurs struct{ error }
+
+func (o ofOurs) Unwrap() error { return o.error }
+
 // fail tells the person what went wrong and returns the exit status.
 //
 //	ctl: MESSAGE
@@ -43,6 +48,9 @@ func (a *app) fail(err error) int {
 	fmt.Fprint(a.Err, b.String()) //nolint:errcheck // there is nowhere left to say it
 	if _, ok := errors.AsType[troubled](err); ok {
 		return exitTrouble
+	}
+	if _, ok := errors.AsType[ofOurs](err); ok {
+		return exitOurs
 	}
 	return api.Lookup(errs.CodeOf(err)).Exit
 }

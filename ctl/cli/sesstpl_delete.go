@@ -66,6 +66,18 @@ func (a *app) confirm(cmd *cobra.Command, question string) error {
 	if terminal(a.In) == nil || terminal(a.Err) == nil {
 		return usage(cmd, "%s --purge without a terminal needs --yes", called(cmd))
 	}
+	return a.ask(question)
+}
+
+// confirmRemoval is confirm for what is always for good.
+func (a *app) confirmRemoval(cmd *cobra.Command, names []string) error {
+	if terminal(a.In) == nil || terminal(a.Err) == nil {
+		return usage(cmd, "%s without a terminal needs --yes", called(cmd))
+	}
+	return a.ask("Remove " + strings.Join(names, ", ") + " and all files in it?")
+}
+
+func (a *app) ask(question string) error {
 	fmt.Fprintf(a.Err, "%s [y/N] ", printable(question)) //nolint:errcheck // without an answer nothing is done
 	answer, err := bufio.NewReader(a.In).ReadString('\n')
 	if err != nil && err != io.EOF {

@@ -85,7 +85,7 @@ func splitPattern(line string) (pattern, rest string) {
 
 func parseStates(text string) []attribute {
 	var set []attribute
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		name, value, valued := strings.Cut(word, "=")
 		switch {
 		case valued:

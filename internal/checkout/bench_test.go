@@ -8,6 +8,8 @@ import (
 
 	"agentd/internal/checkout"
 	"agentd/internal/checkout/gittest"
+	"agentd/internal/helper"
+	"agentd/internal/identity"
 )
 
 // BenchmarkClone compares a clone of 10,000 files over HTTP with git's own, side by side.
@@ -40,5 +42,22 @@ func BenchmarkClone(b *testing.B) {
 				b.StartTimer()
 			}
 		})
+	}
+}
+
+// BenchmarkHelper is the price of a helper of this size: started, asked once, closed.
+func BenchmarkHelper(b *testing.B) {
+	dir := b.TempDir()
+	for b.Loop() {
+		k, err := helper.Starter{}.Start(identity.Caller{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := k.Mkdir(b.Context(), helper.MkdirRequest{Root: dir, Entries: []helper.Entry{{Path: "d"}}}); err != nil {
+			b.Fatal(err)
+		}
+		if err := k.Close(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

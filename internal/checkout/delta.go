@@ -227,8 +227,9 @@ func (b *builder) inflate(at int32) ([]byte, error) {
 		return nil, err
 	}
 	if most := b.s.maxDelta(); h.Length > most {
-		return nil, errs.New(errs.TooLarge, "an object of %s that others are differences to, more than the %s that fit the memory",
-			size(h.Length), size(most)).WithHint("raise git.memory in the configuration")
+		return nil, errs.New(errs.TooLarge,
+			"an object of %s that others are differences to, more than the %s that fit the memory", size(h.Length), size(most)).
+			WithHint("raise git.memory in the configuration")
 	}
 	buf := bytes.NewBuffer(make([]byte, 0, h.Length+bytes.MinRead))
 	if _, _, err := b.scanner.NextObject(buf); err != nil {

@@ -72,8 +72,9 @@ func (j *job) writeDirc(git *os.Root, t *worktree) (err error) {
 		}
 	}
 	cache := t.dirs.append(nil)
-	w.Write(append(binary.BigEndian.AppendUint32([]byte("TREE"), uint32(len(cache))), cache...)) //nolint:errcheck // Flush tells
-	buffer.Write(hash.Sum(nil))                                                                  //nolint:errcheck // Flush tells
+	cache = append(binary.BigEndian.AppendUint32([]byte("TREE"), uint32(len(cache))), cache...)
+	w.Write(cache)              //nolint:errcheck // Flush tells
+	buffer.Write(hash.Sum(nil)) //nolint:errcheck // Flush tells
 	if err := j.takeBytes(w.n + int64(hash.Size())); err != nil {
 		return err
 	}

@@ -43,7 +43,9 @@ func newTable(entries []entry) *table {
 }
 
 func (t *table) find(h plumbing.Hash) *entry {
-	i, ok := slices.BinarySearchFunc(t.entries, h, func(e entry, h plumbing.Hash) int { return bytes.Compare(e.hash[:], h[:]) })
+	i, ok := slices.BinarySearchFunc(t.entries, h, func(e entry, h plumbing.Hash) int {
+		return bytes.Compare(e.hash[:], h[:])
+	})
 	if !ok {
 		return nil
 	}

@@ -89,10 +89,12 @@ func (j *job) classifyServer(s source, prefix string, err error) *errs.Error {
 	)
 	switch {
 	case strings.Contains(err.Error(), "http redirect:"):
-		return say(errs.Forbidden, "the host redirects to where agentd does not follow: "+plain(err), "give the URL that it redirects to")
+		return say(errs.Forbidden, "the host redirects to where agentd does not follow: "+plain(err),
+			"give the URL that it redirects to")
 	case errors.Is(err, transport.ErrAuthenticationRequired) && s.login == nil:
 		return say(errs.Forbidden, "the host wants a login", "give a credential in spec.kernel.git.credential")
-	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed) && s.login != nil:
+	case errors.Is(err, transport.ErrAuthenticationRequired),
+		errors.Is(err, transport.ErrAuthorizationFailed) && s.login != nil:
 		return say(errs.Forbidden, "the host refuses the login of "+s.login.Username,
 			"check spec.kernel.git.credential, and what it may read")
 	case errors.Is(err, transport.ErrAuthorizationFailed):
@@ -109,7 +111,8 @@ func (j *job) classifyServer(s source, prefix string, err error) *errs.Error {
 	case errors.As(err, &line):
 		return say(errs.Unavailable, "the host says: "+line.Text, "")
 	case broken(err):
-		return say(errs.Unavailable, "what the host sent is broken: "+plain(err), "try again; if it stays, the repository needs git fsck")
+		return say(errs.Unavailable, "what the host sent is broken: "+plain(err),
+			"try again; if it stays, the repository needs git fsck")
 	case errors.Is(err, unix.ECONNREFUSED), errors.As(err, &op), errors.Is(err, unix.ECONNRESET):
 		return say(errs.Unavailable, plain(err), "check the URL, and that the host can be reached from this machine")
 	}
@@ -136,9 +139,13 @@ func broken(err error) bool {
 			return true
 		}
 	}
-	text := err.Error()
-	return strings.Contains(text, "zlib") || strings.Contains(text, "flate:") || strings.Contains(text, "decoding upload-pack") ||
-		strings.Contains(text, "advertised references") || strings.Contains(text, "malformed")
+	// go-git gives these as text only.
+	for _, known := range []string{"zlib", "flate:", "decoding upload-pack", "pkt-line", "malformed"} {
+		if strings.Contains(err.Error(), known) {
+			return true
+		}
+	}
+	return false
 }
 
 // plain is err's text without the parts that repeat a URL.

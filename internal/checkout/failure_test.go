@@ -105,7 +105,7 @@ func TestRun_FailuresSayWhatToDo(t *testing.T) {
 			"forbidden: git: /etc: the scheme file is not allowed on this agent " +
 				"[allowed are https, ssh, http; the key git.schemes of the configuration says so]"},
 		{"a login in the URL", "https://me:s3cret@x/y", nil, nil,
-			"invalid: git: the URL https://%2A%2A%2A@x/y holds a login [take it out, and write it as credential]"},
+			"invalid: git: the URL https://***@x/y holds a login [take it out, and write it as credential]"},
 		{"a program", "ext::sh -c touch", nil, nil, `invalid: git: "ext::sh -c touch" is no URL of a repository`},
 		{"taken", "a", nil, func(q *checkout.Request) { q.Dir = "taken" },
 			"conflict: git: URL/a.git: prepare the directory: /home/work/repo is there already and is not an empty directory " +

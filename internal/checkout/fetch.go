@@ -85,6 +85,11 @@ func (j *job) take(ctx context.Context, s source, f *fetched, try attempt, w *wa
 	if err := f.store.receive(ctx, data, w, func(p Progress) { p.Repository = s.name; j.progress(p) }); err != nil {
 		return err
 	}
+	for _, h := range wants {
+		if !f.store.has(h) {
+			return fmt.Errorf("%w: object %s did not come", errBroken, h)
+		}
+	}
 	f.ends = ends
 	if try.depth == 0 {
 		f.store.complete = unique(append(f.store.complete, wants...))
@@ -118,12 +123,4 @@ func (j *job) resolve(ctx context.Context, a aim, f *fetched) (plumbing.Hash, er
 		}
 	}
 	return found[0], nil
-}
-
-// checkHave makes sure that the host sent what was asked for.
-func (s *store) checkHave(h plumbing.Hash) error {
-	if !s.has(h) {
-		return fmt.Errorf("%w: object %s is missing", errBroken, h)
-	}
-	return nil
 }

@@ -92,8 +92,8 @@ func (j *job) writePacked(git *os.Root, refs []packedRef) error {
 	return j.writeFile(git, "packed-refs", b.String())
 }
 
-// configuration is the repository's configuration: nothing but what git clone writes. The URL is the one as written, without a
-// credential; what git.instead_of made of it is this machine's business.
+// configuration is the repository's configuration: nothing but what git clone writes. The URL is the one as written,
+// without a credential; what git.instead_of made of it is this machine's business.
 func configuration(s source, ref plumbing.ReferenceName, shallow, hasTip bool) string {
 	var b strings.Builder
 	b.WriteString("[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = false\n\tlogallrefupdates = true\n")

@@ -93,7 +93,8 @@ type guarded struct {
 // RoundTrip sends one request.
 func (g *guarded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !slices.Contains(g.schemes, r.URL.Scheme) {
-		return nil, errs.New(errs.Forbidden, "the host redirects to the scheme %s, which is not allowed on this agent", r.URL.Scheme)
+		return nil, errs.New(errs.Forbidden,
+			"the host redirects to the scheme %s, which is not allowed on this agent", r.URL.Scheme)
 	}
 	res, err := g.next.RoundTrip(r)
 	if err != nil {

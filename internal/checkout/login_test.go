@@ -245,3 +245,94 @@ func TestRun_RewrittenSchemeIsAllowed(t *testing.T) {
 		t.Errorf("remote %s", url)
 	}
 }
+
+func TestRun_SSHAgentOfTheCaller(t *testing.T) {
+	b := newBench(t)
+	b.repo("a").Commit("x", map[string]string{"f": "f"})
+	s := gittest.ServeSSH(t, b.repos)
+	home := t.TempDir()
+	if err := os.WriteFile(home+"/known_hosts", []byte(s.KnownHosts()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	socket := gittest.ServeAgent(t, s.ClientKey)
+	_, dir := b.must(b.request(s.URL("a"), func(q *checkout.Request) {
+		q.SSH = checkout.SSH{AgentSocket: socket, KnownHosts: []string{home + "/known_hosts"}}
+	}))
+	sound(t, dir)
+	err := b.fails(b.request(s.URL("a"), func(q *checkout.Request) {
+		q.SSH = checkout.SSH{AgentSocket: home + "/gone", KnownHosts: []string{home + "/known_hosts"}}
+	}))
+	if !errs.Is(err, errs.Forbidden) || !strings.Contains(err.Error(), "0 from the agent") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRun_GitProtocol(t *testing.T) {
+	b := newBench(t)
+	r := b.repo("a")
+	c := zoo(r)
+	address := gittest.ServeGit(t, b.repos)
+	for _, commit := range []string{"", c[0]} {
+		_, dir := b.must(b.request("git://"+address+"/a.git", func(q *checkout.Request) {
+			q.Schemes, q.Checkout.Commit, q.Checkout.Depth = append(q.Schemes, "git"), commit, 1
+		}))
+		sound(t, dir)
+	}
+}
+
+// TestRun_OneCommitIsOneSmallRequest: where the host hands out commits by hash, nothing but that commit is fetched.
+func TestRun_OneCommitIsOneSmallRequest(t *testing.T) {
+	b := newBench(t)
+	r := b.repo("a")
+	c := zoo(r)
+	ask := func(q *checkout.Request) { q.Checkout.Commit, q.Checkout.Depth = c[1], 1 }
+	whole, _ := b.must(b.request("a", func(q *checkout.Request) { ask(q); q.Checkout.Commit = c[0] }))
+	if whole.Shallow {
+		t.Error("the host does not hand out commits by hash, and yet the history is cut")
+	}
+	r.Sh("git config uploadpack.allowReachableSHA1InWant true")
+	before := len(b.server.Seen())
+	res, dir := b.must(b.request("a", ask))
+	if n := len(b.server.Seen()) - before; n != 2 || !res.Shallow || res.Commit != c[1] || res.Branch != "" {
+		t.Errorf("%d requests, %+v", n, res)
+	}
+	sound(t, dir)
+	if n := gittest.Sh(t, dir, "git rev-list --all HEAD | wc -l"); n != "1" {
+		t.Errorf("%s commits", n)
+	}
+	// A tip is to be had from every host.
+	r.Sh("git config --unset uploadpack.allowReachableSHA1InWant")
+	if res, dir := b.must(b.request("a", func(q *checkout.Request) { q.Checkout.Commit, q.Checkout.Depth = c[2], 1 })); !res.Shallow {
+		t.Errorf("%+v", res)
+	} else {
+		sound(t, dir)
+	}
+}
+
+func TestRun_CommitOffItsBranchIsWarnedOf(t *testing.T) {
+	b := newBench(t)
+	r := b.repo("a")
+	r.Commit("one", map[string]string{"f": "1"})
+	r.Sh("git checkout -q -b side")
+	off := r.Commit("off", map[string]string{"f": "2"})
+	r.Sh("git checkout -q main")
+	res, _ := b.must(b.request("a", func(q *checkout.Request) { q.Checkout.Branch, q.Checkout.Commit = "main", off }))
+	want := "commit " + off + " is not on main; the commit counts"
+	if strings.Join(res.Warnings, "\n") != want || res.Commit != off {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestRun_ManyReferences(t *testing.T) {
+	b := newBench(t)
+	r := b.repo("a")
+	r.Commit("one", map[string]string{"f": "1"})
+	r.Sh(`h=$(git rev-parse HEAD); { echo '# pack-refs with: peeled fully-peeled sorted '
+		seq -f "$h refs/heads/branch-%07.0f" 1 20000; echo "$h refs/heads/main"; seq -f "$h refs/tags/tag-%07.0f" 1 20000; } > .git/packed-refs
+		rm .git/refs/heads/main`)
+	_, dir := b.must(b.request("a", nil))
+	sound(t, dir)
+	if n := gittest.Sh(t, dir, "git for-each-ref | wc -l"); n != "40003" {
+		t.Errorf("%s references", n)
+	}
+}

@@ -1,6 +1,7 @@
 package checkout
 
 import (
+	"slices"
 	"strings"
 
 	"agentd/internal/errs"
@@ -27,7 +28,7 @@ func checkName(name string, link bool) error {
 }
 
 // shortNames are what NTFS calls these files in 8.3.
-func shortName(needle string) []string {
+func shortNames(needle string) []string {
 	if needle == "git" {
 		return []string{"git~1"}
 	}
@@ -41,10 +42,8 @@ func isDot(name, needle string) bool {
 	if ntfs == "."+needle {
 		return true
 	}
-	for _, s := range shortName(needle) {
-		if ntfs == s {
-			return true
-		}
+	if slices.Contains(shortNames(needle), ntfs) {
+		return true
 	}
 	hfs := strings.Map(func(r rune) rune {
 		switch {

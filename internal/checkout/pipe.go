@@ -56,7 +56,9 @@ func (p *pipe) complaint(err error) error {
 		p.close() //nolint:errcheck // the other side has failed already
 		text += "\n" + p.said()
 	}
-	for _, known := range []string{"not found", "does not appear to be a git repository", "does not exist", "no such repository"} {
+	for _, known := range []string{
+		"not found", "does not appear to be a git repository", "does not exist", "no such repository",
+	} {
 		if strings.Contains(strings.ToLower(text), known) {
 			return fmt.Errorf("%w: %s", transport.ErrRepositoryNotFound, text)
 		}

@@ -61,7 +61,9 @@ type fileJob struct {
 
 // plant fills dir, which it releases, from a tree. Every entry counts against the budget before anything is made for it:
 // a tree of a few kilobytes can describe more files than there are disks.
-func (p *planter) plant(ctx context.Context, dir *handle, at spot, tree plumbing.Hash, attrs *attributes) (*treeNode, error) {
+func (p *planter) plant(
+	ctx context.Context, dir *handle, at spot, tree plumbing.Hash, attrs *attributes,
+) (*treeNode, error) {
 	defer dir.release()
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)

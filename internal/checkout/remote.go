@@ -128,7 +128,9 @@ func (r *remote) advertised(h plumbing.Hash) bool {
 
 // ask requests the wants and returns the pack as it comes, and the commits that the history ends at if it is cut. The
 // session is used up then.
-func (r *remote) ask(ctx context.Context, wants, haves []plumbing.Hash, depth int, w *watch) (io.ReadCloser, []plumbing.Hash, error) {
+func (r *remote) ask(
+	ctx context.Context, wants, haves []plumbing.Hash, depth int, w *watch,
+) (io.ReadCloser, []plumbing.Hash, error) {
 	req := packp.NewUploadPackRequestFromCapabilities(r.adv.Capabilities)
 	req.Wants, req.Haves, req.Depth = slices.Clone(wants), slices.Clone(haves), packp.DepthCommits(depth)
 	for _, c := range []capability.Capability{capability.IncludeTag, capability.NoProgress} {
@@ -163,7 +165,8 @@ func (r *remote) ask(ctx context.Context, wants, haves []plumbing.Hash, depth in
 
 // refused reports whether err is a host's word that it does not hand out a commit by its hash.
 func refused(err error) bool {
-	return err != nil && (strings.Contains(err.Error(), "not our ref") || strings.Contains(err.Error(), "unadvertised object"))
+	return err != nil &&
+		(strings.Contains(err.Error(), "not our ref") || strings.Contains(err.Error(), "unadvertised object"))
 }
 
 // ticking tells the watch of every byte.

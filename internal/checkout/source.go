@@ -59,8 +59,9 @@ func (j *job) locate(raw string, rewritten bool) (source, error) {
 		schemes = append(slices.Clone(schemes), ep.Protocol)
 	}
 	if !slices.Contains(schemes, ep.Protocol) {
-		return source{}, errs.New(errs.Forbidden, "git: %s: the scheme %s is not allowed on this agent", scrub(raw), ep.Protocol).
-			WithHint("allowed are %s; the key git.schemes of the configuration says so", strings.Join(j.req.Schemes, ", "))
+		return source{}, errs.New(errs.Forbidden,
+			"git: %s: the scheme %s is not allowed on this agent", scrub(raw), ep.Protocol).WithHint(
+			"allowed are %s; the key git.schemes of the configuration says so", strings.Join(j.req.Schemes, ", "))
 	}
 	if ep.Password != "" || (ep.User != "" && ep.Protocol != "ssh") {
 		return source{}, errs.New(errs.Invalid, "git: the URL %s holds a login", scrub(raw)).
@@ -95,10 +96,11 @@ func (s source) address() string {
 // scrub takes logins out of a URL, also out of one that does not parse.
 func scrub(raw string) string {
 	if u, err := url.Parse(raw); err == nil && u.Host != "" {
-		if _, has := u.User.Password(); has {
-			u.User = url.User("***")
+		if _, has := u.User.Password(); !has {
+			return u.String()
 		}
-		return u.String()
+		u.User = nil
+		return strings.Replace(u.String(), "://", "://***@", 1)
 	}
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok {

@@ -27,7 +27,7 @@ func (j *job) openSSH(ctx context.Context, s source, w *watch) (session, error) 
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() }) //nolint:errcheck // the handshake returns the error
 	defer stop()
-	client, err := j.login(conn, to)
+	client, err := j.login(ctx, conn, to)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
@@ -55,10 +55,10 @@ func (j *job) openSSH(ctx context.Context, s source, w *watch) (session, error) 
 }
 
 // login makes the handshake. It ends conn on failure only by the caller's hand.
-func (j *job) login(conn net.Conn, to sshTo) (*ssh.Client, error) {
+func (j *job) login(ctx context.Context, conn net.Conn, to sshTo) (*ssh.Client, error) {
 	keys := &keyring{files: to.keys}
 	if j.req.SSH.AgentSocket != "" {
-		if a, err := net.Dial("unix", j.req.SSH.AgentSocket); err == nil {
+		if a, err := (&net.Dialer{}).DialContext(ctx, "unix", j.req.SSH.AgentSocket); err == nil {
 			defer a.Close() //nolint:errcheck // the agent has answered what it was asked
 			keys.agent = agent.NewClient(a)
 		} else {

@@ -8,6 +8,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -29,7 +30,8 @@ var attemptName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // check refuses what no agentd asks for.
 func (r Request) check() error {
-	if !filepath.IsAbs(r.Root) || !filepath.IsLocal(r.Dir) || filepath.Clean(r.Dir) == "." || !attemptName.MatchString(r.Attempt) {
+	place := filepath.IsAbs(r.Root) && filepath.IsLocal(r.Dir) && filepath.Clean(r.Dir) != "."
+	if !place || !attemptName.MatchString(r.Attempt) {
 		return errs.New(errs.Invalid, "the directory %q in %q, attempt %q", r.Dir, r.Root, r.Attempt)
 	}
 	return nil
@@ -122,8 +124,8 @@ func (s *staging) rename(dir string) error {
 // undo removes all that was made.
 func (s *staging) undo(remove func(root, path string) error) error {
 	err := s.req.undo(remove)
-	for i := len(s.made) - 1; i >= 0; i-- {
-		err = errors.Join(err, s.root.Remove(s.made[i]))
+	for _, dir := range slices.Backward(s.made) {
+		err = errors.Join(err, s.root.Remove(dir))
 	}
 	return err
 }

@@ -103,7 +103,8 @@ func (j *job) submodule(ctx context.Context, t top, p place, parent source, link
 	if err := j.pointer(work, at); err != nil {
 		return fail(err)
 	}
-	m, err := j.buildIn(ctx, work, git, path.Join(t.path, at.git), s, aim{commit: link.commit.String(), depth: j.req.Checkout.Depth, exact: true})
+	exact := aim{commit: link.commit.String(), depth: j.req.Checkout.Depth, exact: true}
+	m, err := j.buildIn(ctx, work, git, path.Join(t.path, at.git), s, exact)
 	if err == nil {
 		err = j.register(t, p, at, mod, s)
 	}
@@ -218,7 +219,7 @@ func resolveURL(base, rel string) (string, error) {
 func climb(dir, rel string) (string, bool) {
 	rooted := strings.HasPrefix(dir, "/")
 	parts := slices.DeleteFunc(strings.Split(dir, "/"), func(s string) bool { return s == "" })
-	for _, seg := range strings.Split(rel, "/") {
+	for seg := range strings.SplitSeq(rel, "/") {
 		switch seg {
 		case "", ".":
 		case "..":

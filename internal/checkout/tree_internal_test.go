@@ -67,7 +67,7 @@ func TestAttributes_Patterns(t *testing.T) {
 
 func TestScrub_TakesLoginsOut(t *testing.T) {
 	for raw, want := range map[string]string{
-		"https://u:p@h/x": "https://%2A%2A%2A@h/x", "https://h/x": "https://h/x", "git@h:x": "git@h:x",
+		"https://u:p@h/x": "https://***@h/x", "https://h/x": "https://h/x", "git@h:x": "git@h:x",
 		"https://u:p%zz@h/x": "https://***@h/x", "ssh://git@h/x": "ssh://git@h/x",
 	} {
 		if got := scrub(raw); got != want {

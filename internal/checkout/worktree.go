@@ -182,8 +182,8 @@ func (t *worktree) complain(repository string, sub bool) {
 			t.manyLFS, where, list(t.lfs, t.manyLFS))
 	}
 	if t.manyCoded > 0 {
-		t.j.warn("%d files%s are left in UTF-8, or with the ends of lines as stored, though .gitattributes asks for another form: %s",
-			t.manyCoded, where, list(t.encoded, t.manyCoded))
+		t.j.warn("%d files%s are left in UTF-8, or with the ends of lines as stored, though .gitattributes asks for "+
+			"another form: %s", t.manyCoded, where, list(t.encoded, t.manyCoded))
 	}
 	if n := len(t.links); n > 0 && !t.j.req.Checkout.Submodules {
 		var names []string

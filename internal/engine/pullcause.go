@@ -32,7 +32,7 @@ func (p *pull) explain(ctx context.Context, err error) error {
 		p.engine.forget()
 		return explain(ctx, p.engine.host, what, 0, err)
 	}
-	known := classify(err, p.auth != "")
+	known := classify(err, p.ref, p.auth != "")
 	e := errs.New(known.code, "%s: %s: %w", what, known.text, cause(err))
 	if known.hint != "" {
 		e = e.WithHint("%s", strings.NewReplacer("HOST", host, "PLATFORM", p.request.Platform.String()).Replace(known.hint))
@@ -52,8 +52,8 @@ type pullFault struct {
 // classify finds out why the engine could not pull. An engine passes on what the registry, the network or the disk told
 // it as a text, with the status 404 or 500, or with no status at all inside the stream: there is nothing else to go by.
 // This is the one place that reads such texts; TestClassify_EveryFault has each as an engine really said it.
-func classify(err error, loggedIn bool) pullFault {
-	text := strings.ToLower(err.Error())
+func classify(err error, ref reference.Named, loggedIn bool) pullFault {
+	text := strings.ToLower(withoutName(err.Error(), ref))
 	says := func(parts ...string) bool {
 		for _, part := range parts {
 			if strings.Contains(text, part) {
@@ -72,7 +72,7 @@ func classify(err error, loggedIn bool) pullFault {
 		return pullFault{errs.Busy, "the registry limits how often it may be asked",
 			"try again later, or log in for a higher limit: docker login HOST"}
 	case says("unauthorized", "authentication required", "no basic auth credentials", "access denied", "denied:", "forbidden",
-		"incorrect username or password", "401", "403"):
+		"incorrect username or password"):
 		return refused(loggedIn)
 	case says("manifest unknown", "not found", "name unknown", "name_unknown"):
 		return pullFault{errs.NotFound, "no such image or tag", "check the spelling of name and tag"}
@@ -90,6 +90,15 @@ func classify(err error, loggedIn bool) pullFault {
 		return pullFault{errs.NotFound, "no such image or tag", "check the spelling of name and tag"}
 	}
 	return pullFault{codeOf(err), "the engine could not", ""}
+}
+
+// withoutName takes the image's name out of a text: its author chose it, and forbidden/eof is a fine name. Numbers are not
+// looked for at all, since a port or a digest has any.
+func withoutName(text string, ref reference.Named) string {
+	for _, name := range []string{ref.Name(), reference.FamiliarName(ref), reference.Path(ref), reference.Domain(ref)} {
+		text = strings.ReplaceAll(text, name, "IMAGE")
+	}
+	return text
 }
 
 func refused(loggedIn bool) pullFault {

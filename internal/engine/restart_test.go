@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -21,7 +23,7 @@ import (
 type mortal struct {
 	t       *testing.T
 	dir     string
-	dockerd *exec.Cmd
+	dockerd *program
 }
 
 func startMortal(t *testing.T) *mortal {
@@ -89,7 +91,7 @@ func (m *mortal) start(dockerd string) {
 	m.answers("d.sock", "dockerd.log")
 }
 
-func (m *mortal) spawn(name string, args ...string) *exec.Cmd {
+func (m *mortal) spawn(name string, args ...string) *program {
 	m.t.Helper()
 	cmd := exec.Command(name, args...)
 	log, err := os.Create(m.path(filepath.Base(name) + ".log"))
@@ -98,10 +100,30 @@ func (m *mortal) spawn(name string, args ...string) *exec.Cmd {
 	}
 	defer log.Close() //nolint:errcheck // the child has its own
 	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
+	// If this process is killed, nobody runs the cleanups.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	p := &program{cmd: cmd, ended: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		defer close(p.ended)
+		// The kernel sends Pdeathsig when the thread that started the child ends: this one stays until the child has.
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			cmd.Wait() //nolint:errcheck // its status says nothing
+		}
+	}()
+	if err := <-started; err != nil {
 		m.t.Fatal(err)
 	}
-	return cmd
+	return p
+}
+
+// program is a child and its end.
+type program struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
 }
 
 // answers waits until somebody listens on the socket, and shows the log of who should if nobody does.
@@ -123,29 +145,33 @@ func (m *mortal) answers(name, log string) {
 	}
 }
 
-func (m *mortal) end(cmd *exec.Cmd) {
-	if cmd == nil {
+// end asks the program to end, and ends it if it has not in half a minute. One that was never started has ended.
+func (m *mortal) end(p *program) {
+	if p == nil {
 		return
 	}
-	cmd.Process.Signal(os.Interrupt)                                      //nolint:errcheck // it may have ended by itself
-	hard := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() }) //nolint:errcheck // as above
-	defer hard.Stop()
-	cmd.Wait() //nolint:errcheck // its status says nothing
+	p.cmd.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended by itself
+	select {
+	case <-p.ended:
+	case <-time.After(30 * time.Second):
+		p.cmd.Process.Kill() //nolint:errcheck // as above
+		<-p.ended
+	}
 }
 
 // kill9 kills the engine and starts it again.
 func (m *mortal) kill9() {
 	m.t.Helper()
-	if err := m.dockerd.Process.Kill(); err != nil {
+	if err := m.dockerd.cmd.Process.Kill(); err != nil {
 		m.t.Fatal(err)
 	}
-	m.dockerd.Wait() //nolint:errcheck // it was killed
+	<-m.dockerd.ended
 	for _, stale := range []string{"d.pid", "d.sock"} {
 		if err := os.Remove(m.path(stale)); err != nil && !os.IsNotExist(err) {
 			m.t.Fatal(err)
 		}
 	}
-	m.start(m.dockerd.Path)
+	m.start(m.dockerd.cmd.Path)
 }
 
 // The engine is killed under a running container, and the end of it is told exactly, by Wait and by Watch.

@@ -149,24 +149,31 @@ func TestSatisfies_Platforms(t *testing.T) {
 // Each text is as an engine said it; those of 20.10.24 are checked against a real one by TestPull_EveryFaultOfTheRegistry.
 func TestClassify_EveryFault(t *testing.T) {
 	for text, want := range map[string]errs.Code{
-		"manifest for 127.0.0.1:5/a:v1 not found: manifest unknown: manifest unknown":       errs.NotFound,
-		"repository 127.0.0.1:5/a not found: name unknown: x":                               errs.NotFound,
-		`Head "http://127.0.0.1:5/v2/a/manifests/v1": no basic auth credentials`:            errs.Forbidden,
-		`Get "http://h/v2/": unauthorized: authentication required`:                         errs.Forbidden,
-		"pull access denied for a, repository does not exist or may require 'docker login'": errs.Forbidden,
-		"toomanyrequests: You have reached your pull rate limit":                            errs.Busy,
-		"no matching manifest for linux/arm64/v8 in the manifest list entries":              errs.Unsupported,
-		"image with reference a was found but does not match the specified platform":        errs.Unsupported,
-		"filesystem layer verification failed for digest sha256:1":                          errs.Unavailable,
-		"dial tcp 127.0.0.1:1: connect: connection refused":                                 errs.Unavailable,
-		"dial tcp: lookup nowhere on 127.0.0.1:53: no such host":                            errs.Unavailable,
-		"net/http: TLS handshake timeout":                                                   errs.Unavailable,
-		"x509: certificate signed by unknown authority":                                     errs.Unavailable,
-		"received unexpected HTTP status: 500 Internal Server Error":                        errs.Unavailable,
-		"write /var/lib/docker/tmp/x: no space left on device":                              errs.NoSpace,
+		"manifest for 127.0.0.1:5/a:v1 not found: manifest unknown: manifest unknown":             errs.NotFound,
+		"repository 127.0.0.1:5/a not found: name unknown: x":                                     errs.NotFound,
+		`Head "http://127.0.0.1:5/v2/a/manifests/v1": no basic auth credentials`:                  errs.Forbidden,
+		`Get "http://h/v2/": unauthorized: authentication required`:                               errs.Forbidden,
+		"pull access denied for a, repository does not exist or may require 'docker login'":       errs.Forbidden,
+		"toomanyrequests: You have reached your pull rate limit":                                  errs.Busy,
+		"no matching manifest for linux/arm64/v8 in the manifest list entries":                    errs.Unsupported,
+		"image with reference a was found but does not match the specified platform":              errs.Unsupported,
+		"filesystem layer verification failed for digest sha256:1":                                errs.Unavailable,
+		"dial tcp 127.0.0.1:1: connect: connection refused":                                       errs.Unavailable,
+		"dial tcp: lookup nowhere on 127.0.0.1:53: no such host":                                  errs.Unavailable,
+		"net/http: TLS handshake timeout":                                                         errs.Unavailable,
+		"x509: certificate signed by unknown authority":                                           errs.Unavailable,
+		"received unexpected HTTP status: 500 Internal Server Error":                              errs.Unavailable,
+		"write /var/lib/docker/tmp/x: no space left on device":                                    errs.NoSpace,
+		`Get "http://127.0.0.1:35403/v2/": dial tcp 127.0.0.1:35403: connect: connection refused`: errs.Unavailable,
+		"manifest for 127.0.0.1:35403/forbidden/eof:v1 not found: manifest unknown":               errs.NotFound,
+		`Get "http://127.0.0.1:35403/v2/forbidden/eof/manifests/v1": EOF`:                         errs.Unavailable,
 		"something new": errs.Unavailable,
 	} {
-		if got := classify(errors.New(text), false); got.code != want || got.text == "" {
+		ref, err := parseReference("127.0.0.1:35403/forbidden/eof:v1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := classify(errors.New(text), ref, false); got.code != want || got.text == "" {
 			t.Errorf("%q: %+v, want %s", text, got, want)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -42,9 +43,7 @@ func serve(table Table) error {
 		return err
 	}
 	all := Files()
-	for name, op := range table {
-		all[name] = op
-	}
+	maps.Copy(all, table)
 	requests, busy := make(chan request), new(atomic.Bool)
 	go receiveAll(c, requests, busy)
 	for r := range requests {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -71,8 +72,8 @@ func serveMkdir(_ context.Context, c *Call) (any, error) {
 		return mkdirResult{Made: made}, nil
 	}
 	// All or nothing, so that the parent need not know what was made before the error.
-	for i := len(made) - 1; i >= 0; i-- {
-		parent, base := filepath.Split(made[i])
+	for _, path := range slices.Backward(made) {
+		parent, base := filepath.Split(path)
 		if fd, err := openBeneath(int(root.Fd()), filepath.Clean("./"+parent), dirHow()); err == nil {
 			unix.Unlinkat(fd, base, unix.AT_REMOVEDIR) //nolint:errcheck // somebody has put something into it
 			unix.Close(fd)                             //nolint:errcheck // nothing was written

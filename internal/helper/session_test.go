@@ -3,6 +3,7 @@ package helper
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -65,7 +66,7 @@ func TestStart_OrdinaryUserHelpsOnlyHimself(t *testing.T) {
 func TestSession_ErrorsArriveWhole(t *testing.T) {
 	k := start(t, Starter{}, someone())
 	err := k.Do(t.Context(), "fail", nil, nil, nil)
-	e, ok := err.(*errs.Error)
+	e, ok := errors.AsType[*errs.Error](err)
 	if !ok || e.Code != errs.Unavailable || e.Message != "the cause" || e.Hint != "do this" || len(e.Problems) != 1 {
 		t.Errorf("got %#v", err)
 	}

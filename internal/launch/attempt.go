@@ -109,6 +109,8 @@ const (
 	StateBegin  = "begin"
 	StateEnd    = "end"
 	StateFailed = "failed"
+	// StateCancelled is that of a step that was ended because another one had failed.
+	StateCancelled = "cancelled"
 )
 
 // StepEvent tells that a step begins, has ended or has failed.

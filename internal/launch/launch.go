@@ -74,7 +74,12 @@ func timed(ctx context.Context, a *Attempt, step Step) error {
 	err := step.Do(ctx, a)
 	took := a.Clock().Sub(begin)
 	if err != nil {
-		a.Tell(StepEvent{Step: step.Name(), State: StateFailed, Took: took, Err: err})
+		state := StateFailed
+		if other, ok := errors.AsType[*StepError](context.Cause(ctx)); ok && ctx.Err() != nil && other.Step != step.Name() {
+			// It failed only because the one beside it did, which has been told.
+			state, err = StateCancelled, other
+		}
+		a.Tell(StepEvent{Step: step.Name(), State: state, Took: took, Err: err})
 		return &StepError{Step: step.Name(), Err: err}
 	}
 	a.Change(func(r *session.Record) {

@@ -63,7 +63,8 @@ func FindSocket(uid int, getenv func(string) string) []string {
 	return []string{user, system}
 }
 
-// Programs that agentd starts or binds into containers. They lie beside agentd itself, or in [LibexecDir].
+// Programs that agentd starts or binds into containers. They lie beside agentd itself, as `make build` leaves them, or in
+// lib/agentd beside its bin, as `make install` does, or in [LibexecDir].
 const (
 	InitProgram  = "agentd-init"
 	ProbeProgram = "agentd-imageprobe"
@@ -72,5 +73,10 @@ const (
 
 // FindProgram lists where a program may lie, in order; executable is agentd's own path.
 func FindProgram(executable, name string) []string {
-	return []string{filepath.Join(filepath.Dir(executable), name), filepath.Join(LibexecDir, name)}
+	bin := filepath.Dir(executable)
+	return []string{
+		filepath.Join(bin, name),
+		filepath.Join(filepath.Dir(bin), "lib", "agentd", name),
+		filepath.Join(LibexecDir, name),
+	}
 }

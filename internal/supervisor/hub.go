@@ -118,7 +118,7 @@ func (h *hub) fromLaunch(rec session.Record, told any) {
 	switch t := told.(type) {
 	case launch.StepEvent:
 		e := api.Event{Kind: api.EventStep, Step: t.Step, State: t.State, Took: t.Took}
-		if t.Err != nil {
+		if t.Err != nil && t.State == launch.StateFailed {
 			e.Message = t.Err.Error()
 		}
 		h.tell(rec, e)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"agentd/internal/layout"
 )
 
 // BinEnv names a directory with prebuilt programs, as `make build` leaves them in bin/. Without it [Binaries] builds its
@@ -22,8 +24,8 @@ var binaries struct {
 	err  error
 }
 
-// Binaries returns the directory of the programs agentd and ctl: copies of those in [BinEnv], or ones that were built from
-// the tree just now. It can be read by users that a test makes, wherever the tree is. [Main] removes it; a package
+// Binaries returns the directory of agentd, ctl, agentd-init and agentd-imageprobe: copies of those in [BinEnv], or ones
+// that were built from the tree just now. It can be read by users that a test makes, wherever the tree is. [Main] removes it; a package
 // without it leaves it to the system's cleaner of temporary files.
 func Binaries(t testing.TB) string {
 	t.Helper()
@@ -46,12 +48,15 @@ func copyOrBuild() (string, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return dir, err
 	}
-	for _, name := range []string{"agentd", "ctl"} {
+	for name, pkg := range map[string]string{
+		"agentd": "./agentd", "ctl": "./ctl",
+		layout.InitProgram: "./internal/sessioninit/agentd-init", layout.ProbeProgram: "./internal/imageprobe",
+	} {
 		to := filepath.Join(dir, name)
 		if from := os.Getenv(BinEnv); from != "" {
 			err = copyProgram(filepath.Join(from, name), to)
 		} else {
-			err = buildProgram(root, "./"+name, to)
+			err = buildProgram(root, pkg, to)
 		}
 		if err != nil {
 			return dir, err

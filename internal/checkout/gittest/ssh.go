@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
 	"golang.org/x/crypto/ssh/knownhosts"
 
 	"agentd/internal/testenv"
@@ -50,15 +51,7 @@ func ServeSSH(t testing.TB, root string) *SSHServer {
 	}
 	s.Address = l.Addr().String()
 	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go s.serve(c)
-		}
-	}()
+	go accept(l, s.serve)
 	return s
 }
 
@@ -88,7 +81,6 @@ func key(t testing.TB) (ssh.Signer, []byte) {
 }
 
 func (s *SSHServer) serve(c net.Conn) {
-	defer c.Close()
 	conn, channels, requests, err := ssh.NewServerConn(c, s.config)
 	if err != nil {
 		return
@@ -135,5 +127,64 @@ func (s *SSHServer) session(ch ssh.Channel, requests <-chan *ssh.Request) {
 		}
 		ch.SendRequest("exit-status", false, ssh.Marshal(struct{ S uint32 }{status})) //nolint:errcheck // the client may be gone
 		return
+	}
+}
+
+// ServeAgent starts an SSH agent that holds one key, and returns its socket.
+func ServeAgent(t testing.TB, private []byte) string {
+	t.Helper()
+	parsed, err := ssh.ParseRawPrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring := agent.NewKeyring()
+	if err := ring.Add(agent.AddedKey{PrivateKey: parsed}); err != nil {
+		t.Fatal(err)
+	}
+	socket := filepath.Join(t.TempDir(), "agent")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go accept(l, func(c net.Conn) {
+		agent.ServeAgent(ring, c) //nolint:errcheck // it ends when the client does
+	})
+	return socket
+}
+
+// ServeGit serves the repositories beneath root by git daemon, without encryption, and returns host:port.
+func ServeGit(t testing.TB, root string) string {
+	t.Helper()
+	git := testenv.Tool(t, "git")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go accept(l, func(c net.Conn) {
+		f, err := c.(*net.TCPConn).File()
+		if err != nil {
+			return
+		}
+		defer f.Close()
+		cmd := exec.Command(git, "daemon", "--inetd", "--export-all", "--base-path="+root, root)
+		cmd.Env, cmd.Stdin, cmd.Stdout = Env(), f, f
+		cmd.Run() //nolint:errcheck // the client tells
+	})
+	return l.Addr().String()
+}
+
+// accept serves every connection until the listener is closed.
+func accept(l net.Listener, serve func(net.Conn)) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			serve(c)
+		}()
 	}
 }
