@@ -109,7 +109,7 @@ func (s *sessions) directory(rec session.Record) layout.Session {
 
 func (s *sessions) places(owner uint32, id string) launch.Directories {
 	user := s.host.State.User(owner)
-	return launch.Directories{Session: user.Session(id), Scratch: user.Scratch(id)}
+	return launch.Directories{Session: user.Session(id), Scratch: user.Scratch(id), Checkout: user.Checkout(id)}
 }
 
 // ports joins the launch's steps with the adapters.

@@ -116,7 +116,9 @@ func span0(d time.Duration) string {
 }
 
 // firstLines is a text of several lines on one.
-func firstLines(text string) string { return strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "; ") }
+func firstLines(text string) string {
+	return strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "; ")
+}
 
 // mountKey is the key of a mount as a template has it.
 func mountKey(m plan.Mount) string {

@@ -20,9 +20,10 @@ func (a *app) sessionWait() *cobra.Command {
 		Long: `Wait until the sessions have ended or, with --for, have reached a status or one
 that comes after it. It outlasts a restart of agentd.
 
-Exit status: for one session without --for the job's own, and 125 if the
-session never ran or its end was not seen; else 0. A session that ended without
-ever being in the status of --for is a failure (1); time that ran out is 6.`,
+Exit status: for one session without --for the job's own, and 125 for all else:
+the session never ran, its end was not seen, the time is over. For several, or
+with --for: 0, and 1 if one ended without ever being in that status, 6 if the
+time is over.`,
 		Example: `  # The exit status of a batch job
   ctl session wait train-1; echo $?
 
@@ -52,8 +53,11 @@ ever being in the status of --for is a failure (1); time that ran out is 6.`,
 		if printErr := a.sessions(f, done, ending); printErr != nil && err == nil {
 			err = printErr
 		}
-		if err != nil || status != "" || len(args) > 1 {
+		switch {
+		case status != "" || len(args) > 1:
 			return err
+		case err != nil:
+			return ofOurs{err}
 		}
 		return jobExit(done[0])
 	}

@@ -35,7 +35,8 @@ type Attempt struct {
 // Directories are where a session's files lie on the host.
 type Directories struct {
 	Session layout.Session
-	Scratch string
+	// Scratch is the session's /home/work; Checkout, the clone's if its destination lies elsewhere.
+	Scratch, Checkout string
 }
 
 // NewAttempt returns an attempt on rec.

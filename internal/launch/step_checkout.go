@@ -9,8 +9,12 @@ import (
 	"agentd/internal/session"
 )
 
-// checkoutStep clones the repository into the scratch, as the caller.
+// checkoutStep clones the repository as the caller: into the scratch, or beside it if its destination lies elsewhere in
+// the session, where it is then mounted.
 type checkoutStep struct{}
+
+// cloneName is the clone's directory in [Directories].Checkout.
+const cloneName = "clone"
 
 var _ Step = checkoutStep{}
 
@@ -29,11 +33,11 @@ func (checkoutStep) Do(ctx context.Context, a *Attempt) error {
 		return errs.New(errs.Unavailable, "clone %s: the credential that came with the launch is gone since agentd restarted",
 			c.Repository).WithHint("launch the template again")
 	}
-	rel, ok := strings.CutPrefix(c.Target, plan.HomeDir+"/")
-	if !ok {
-		return errs.New(errs.Unsupported, "clone into %s: only directories under %s are staged", c.Target, plan.HomeDir)
+	dir, rel := a.Dir.Scratch, strings.TrimPrefix(c.Target, plan.HomeDir+"/")
+	if c.Outside() {
+		dir, rel = a.Dir.Checkout, cloneName
 	}
-	clone, err := a.Clones.Clone(ctx, rec.Plan.User, rec.Home, c, a.Dir.Scratch, rel, a.Secrets, func(pr Progress) {
+	clone, err := a.Clones.Clone(ctx, rec.Plan.User, rec.Home, c, dir, rel, a.Secrets, func(pr Progress) {
 		pr.Step = StepCheckout
 		a.Tell(pr)
 	})

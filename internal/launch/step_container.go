@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -60,6 +61,9 @@ func (a *Attempt) mounts(rec session.Record) []Mount {
 		{Bind: Bind{Path: a.Dir.Session.Run()}, Target: job.Dir},
 		{Bind: Bind{Path: a.Dir.Session.Passwd()}, Target: "/etc/passwd", ReadOnly: true},
 		{Bind: Bind{Path: a.Dir.Session.Group()}, Target: "/etc/group", ReadOnly: true},
+	}
+	if c := rec.Plan.Checkout; c != nil && c.Outside() {
+		list = append(list, Mount{Bind: Bind{Path: filepath.Join(a.Dir.Checkout, cloneName)}, Target: c.Target})
 	}
 	binds := a.heldBinds()
 	for i, m := range rec.Plan.Mounts {

@@ -73,9 +73,12 @@ func Job(rec session.Record, image Image) job.Job {
 		startup = append(append([]string{}, image.Entrypoint...), image.Cmd...)
 	}
 	if p.Steps.StartupFromImage || p.Steps.Startup != "" {
-		j.Steps = append(j.Steps, job.Step{
-			Name: job.Startup, Argv: startup, TTY: p.Steps.TTY, Timeout: p.Steps.Timeout,
-		})
+		step := job.Step{Name: job.Startup, Argv: startup, TTY: p.Steps.TTY}
+		if j.Batch {
+			// An interactive session's limit is for the whole of it: the supervisor keeps it.
+			step.Timeout = p.Steps.Timeout
+		}
+		j.Steps = append(j.Steps, step)
 	}
 	return j
 }

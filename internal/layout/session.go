@@ -14,6 +14,9 @@ func (u User) Scratches() string { return filepath.Join(string(u), "scratch") }
 // Scratch is the /home/work of the session with that id; it is the owner's.
 func (u User) Scratch(id string) string { return filepath.Join(u.Scratches(), id) }
 
+// Checkout is the clone of a session whose destination lies outside of its /home/work; it is the owner's.
+func (u User) Checkout(id string) string { return filepath.Join(u.Scratches(), id+".checkout") }
+
 // VFolders is the directory of an owner's vfolders; it is the owner's.
 func (u User) VFolders() string { return filepath.Join(string(u), "vfolders") }
 

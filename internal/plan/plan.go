@@ -2,7 +2,10 @@
 // plain data that is sorted, printable and stored with the session.
 package plan
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Plan is complete: nothing later reads the template again. Paths are absolute and clean, lists are sorted, no value is
 // left to a default of somebody else.
@@ -89,6 +92,9 @@ type Checkout struct {
 	// HasCredential is true if a credential comes with the launch; it is never part of the plan.
 	HasCredential bool `json:"has_credential,omitempty"`
 }
+
+// Outside reports whether the target lies outside of the session's /home/work.
+func (c *Checkout) Outside() bool { return !strings.HasPrefix(c.Target, HomeDir+"/") }
 
 // Mount is one directory or file from outside the session.
 type Mount struct {

@@ -146,8 +146,11 @@ func (t *Sessions) Remove(owner uint32, id string) error {
 			return failure(err, "remove the record of session %s", id)
 		}
 	}
-	if err := removetree.Remove(context.Background(), t.store.state.User(owner).Scratch(id)); err != nil {
-		return failure(err, "remove the files of session %s", id)
+	user := t.store.state.User(owner)
+	for _, files := range []string{user.Scratch(id), user.Checkout(id)} {
+		if err := removetree.Remove(context.Background(), files); err != nil {
+			return failure(err, "remove the files of session %s", id)
+		}
 	}
 	return failure(removetree.Remove(context.Background(), string(dir)), "remove session %s", id)
 }

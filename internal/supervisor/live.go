@@ -25,6 +25,8 @@ type live struct {
 	cancelUp context.CancelCauseFunc
 	// asked is closed once stop was asked for; forced when it was asked for with force.
 	asked, forced bool
+	// pulling is true once the image has begun to come.
+	pulling bool
 }
 
 func (l *live) snapshot() session.Record { return l.attempt.Record() }

@@ -139,6 +139,25 @@ func (s *Supervisor) newLive(rec session.Record) *live {
 		close(l.ended)
 	}
 	a.InitPath, a.Clock, a.Save = s.o.InitPath, s.o.Now, s.o.Records.Save
-	a.Tell = func(told any) { s.hub.fromLaunch(l.snapshot(), told) }
+	a.Tell = func(told any) {
+		if p, ok := told.(launch.Progress); ok && p.Step == launch.StepImage {
+			s.pulling(l)
+		}
+		s.hub.fromLaunch(l.snapshot(), told)
+	}
 	return l
+}
+
+// pulling enters PULLING when the first byte of an image comes: one that is here already is not pulled.
+func (s *Supervisor) pulling(l *live) {
+	l.mu.Lock()
+	first := !l.pulling
+	l.pulling = true
+	l.mu.Unlock()
+	if !first || l.snapshot().Status != session.Preparing {
+		return
+	}
+	if err := s.enter(l, session.Pulling, "", ""); err != nil {
+		s.o.Log.Error("record that an image is pulled", "session", l.id, "error", err)
+	}
 }

@@ -87,6 +87,9 @@ func (m *machine) Resolve(
 	if req.Overrides.Type != "" {
 		p.Type = req.Overrides.Type
 	}
+	if req.Overrides.Timeout != nil {
+		p.Steps.Timeout = time.Hour
+	}
 	if req.Overrides.Bootstrap != nil {
 		p.Steps.Bootstrap = *req.Overrides.Bootstrap
 	}
@@ -474,5 +477,22 @@ func TestRemove(t *testing.T) {
 		if _, _, err := s.Find(alice(), rec.ID); !errs.Is(err, errs.NotFound) || len(m.records) != 0 {
 			t.Errorf("after the removal: %v, %d records", err, len(m.records))
 		}
+	})
+}
+
+func TestInteractive_TimeIsUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		m := newMachine()
+		s := m.supervisor()
+		defer s.Close()
+		begin := time.Now()
+		rec := launchNamed(t, s, plan.Overrides{Timeout: new("1h")})
+		wantStatus(t, s, rec.ID, session.Running, session.Undefined, "")
+		<-s.index.byID[rec.ID].done
+		if took := time.Since(begin); took != time.Hour {
+			t.Errorf("it ended after %s, want one hour", took)
+		}
+		wantStatus(t, s, rec.ID, session.Terminated, session.Failure, session.ReasonTimeout)
 	})
 }

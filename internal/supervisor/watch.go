@@ -75,8 +75,12 @@ func (w *watching) loop(ctx context.Context) {
 		w.signal(ctx, force)
 	}
 	w.begin()
+	limit := time.NewTimer(w.remaining())
+	defer limit.Stop()
 	for {
 		select {
+		case <-limit.C:
+			w.outOfTime(ctx, force)
 		case <-ctx.Done():
 			return
 		case r := <-w.steps:
@@ -94,6 +98,26 @@ func (w *watching) loop(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// remaining is what is left of an interactive session's time; a batch session's is kept by agentd-init, which knows when
+// the startup began.
+func (w *watching) remaining() time.Duration {
+	rec := w.l.snapshot()
+	limit := rec.Plan.Steps.Timeout
+	if rec.Plan.Type != session.Interactive || limit == 0 {
+		return forever
+	}
+	return limit - w.s.o.Now().Sub(rec.Created)
+}
+
+// forever outlives every session.
+const forever = 100 * 365 * 24 * time.Hour
+
+// outOfTime ends a session whose time is up.
+func (w *watching) outOfTime(ctx context.Context, force *time.Timer) {
+	w.timedOut = true
+	w.end(ctx, force, session.ReasonTimeout, "its time is up")
 }
 
 // begin enters RUNNING at once if nothing comes before it.
@@ -143,10 +167,15 @@ func (w *watching) step(r StepResult) {
 
 // signal asks the container to end as it was asked for.
 func (w *watching) signal(ctx context.Context, force *time.Timer) {
+	w.end(ctx, force, session.ReasonUser, "asked to end")
+}
+
+// end begins the end of a session: politely, unless force was asked for, and by force when the grace is over.
+func (w *watching) end(ctx context.Context, force *time.Timer, reason, message string) {
 	rec := w.l.snapshot()
 	_, forced := w.l.wanted()
 	if rec.Status == session.Running || rec.Status == session.Creating {
-		if err := w.s.enter(w.l, session.Terminating, session.ReasonUser, "asked to end"); err != nil {
+		if err := w.s.enter(w.l, session.Terminating, reason, message); err != nil {
 			w.s.o.Log.Error("record that a session is to end", "session", w.l.id, "error", err)
 		}
 	}

@@ -28,11 +28,12 @@ type Scratches struct {
 func (s *Scratches) Make(_ context.Context, rec session.Record) error {
 	user := s.Host.State.User(rec.Owner)
 	dir := user.Session(rec.ID)
-	for _, d := range []struct {
+	type directory struct {
 		path string
 		mode os.FileMode
 		his  bool
-	}{
+	}
+	list := []directory{
 		{string(user), layout.ModePassDir, false},
 		{user.Sessions(), layout.ModePrivateDir, false},
 		{string(dir), layout.ModePrivateDir, false},
@@ -40,7 +41,11 @@ func (s *Scratches) Make(_ context.Context, rec session.Record) error {
 		{dir.Run(), layout.ModePrivateDir, true},
 		{user.Scratches(), layout.ModePassDir, false},
 		{user.Scratch(rec.ID), layout.ModePrivateDir, true},
-	} {
+	}
+	if c := rec.Plan.Checkout; c != nil && c.Outside() {
+		list = append(list, directory{user.Checkout(rec.ID), layout.ModePrivateDir, true})
+	}
+	for _, d := range list {
 		if err := atomicfile.MkdirAll(d.path, d.mode); err != nil {
 			return errs.New(errs.CodeOf(err), "make %s: %w", d.path, err)
 		}
