@@ -40,6 +40,7 @@ type sessions struct {
 	supervisor *supervisor.Supervisor
 	agent      plan.Agent
 	runtime    layout.Runtime
+	binder     binder.Binder
 }
 
 // newSessions joins them. It talks to nobody: the engine may be down.
@@ -118,13 +119,13 @@ func (d *daemon) ports(s *sessions) (launch.Ports, error) {
 	images := &adapt.Images{
 		Host: s.host, Probe: program(layout.ProbeProgram), Stall: cfg.Engine.StallTimeout, Timeout: cfg.Engine.PullTimeout,
 	}
-	var holder binder.Binder = binder.NewVolumes(adapt.Volumes{Host: s.host}, s.host.Instance)
+	s.binder = binder.NewVolumes(adapt.Volumes{Host: s.host}, s.host.Instance)
 	if s.host.Root {
 		mounts, err := binder.NewMounts(s.runtime.Mounts())
 		if err != nil {
 			return launch.Ports{}, err //nolint:wrapcheck // it names the directory and the step
 		}
-		holder = mounts
+		s.binder = mounts
 	}
 	return launch.Ports{
 		Images: images,
@@ -133,7 +134,7 @@ func (d *daemon) ports(s *sessions) (launch.Ports, error) {
 			MemoryBytes: int64(cfg.Git.Memory),
 		},
 		Scratches:  &adapt.Scratches{Host: s.host},
-		Binds:      &adapt.Binds{Host: s.host, Binder: holder},
+		Binds:      &adapt.Binds{Host: s.host, Binder: s.binder},
 		Containers: &adapt.Containers{Host: s.host, Images: images, Network: "agentd-" + s.host.Instance[:8]},
 		Limits:     &adapt.Limits{Host: s.host, Groups: s.groups},
 	}, nil
@@ -212,7 +213,7 @@ func (s *sessions) routes() *server.Sessions {
 // system is what the server tells of this machine.
 func (s *sessions) system(st *store.Store) *adapt.System {
 	return &adapt.System{
-		Host: s.host, Machine: s.machine, Groups: s.groups, Agent: s.agent, Runtime: s.runtime,
+		Host: s.host, Machine: s.machine, Groups: s.groups, Agent: s.agent, Runtime: s.runtime, Binder: s.binder,
 		Programs: []string{program(layout.InitProgram), program(layout.ProbeProgram)},
 		Living:   func() []session.Record { return s.supervisor.List(identity.Caller{Admin: true}, true, false) },
 		Damaged:  func() int { return len(st.Damaged()) },

@@ -5,9 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"agentd/internal/testenv/scratch"
 )
 
-// Root of the module, found from the directory that the test runs in: that of its package.
+// moduleRoot is the directory of go.mod, found from the directory that the test runs in: that of its package.
 func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -33,4 +35,20 @@ func ModuleRoot(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return root
+}
+
+// Dir makes a directory that is removed after the test, with what is mounted in it. Its name is short: a socket's path
+// ends at 107 bytes, and that of t.TempDir is long.
+func Dir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "agentd-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := scratch.Remove(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }

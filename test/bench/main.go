@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"agentd/internal/testenv/scratch"
 	"agentd/test/daemon"
 )
 
@@ -50,7 +51,7 @@ func run(bin, docker string, pairs, many int) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, scratch.Remove(dir)) }()
 	b := &bench{ctx: ctx, bin: bin, docker: docker, dir: dir, pairs: pairs}
 
 	if err := b.idle(); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"agentd/internal/testenv/scratch"
 	"agentd/test/daemon"
 )
 
@@ -59,7 +60,7 @@ func newStage(bin, sample string, signals <-chan os.Signal) (*stage, error) {
 // close ends agentd and removes the directory; it may be called twice.
 func (s *stage) close() error {
 	err := s.stopAgentd()
-	return errors.Join(err, os.RemoveAll(s.dir))
+	return errors.Join(err, scratch.Remove(s.dir))
 }
 
 func (s *stage) say(text string) {

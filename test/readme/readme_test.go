@@ -94,15 +94,7 @@ const nobody = 65534
 // user makes a home with a short name, for a socket is in it.
 func user(t *testing.T) string {
 	t.Helper()
-	home, err := os.MkdirTemp("/tmp", "agentd-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(home); err != nil {
-			t.Error(err)
-		}
-	})
+	home := testenv.Dir(t)
 	if os.Geteuid() == 0 {
 		if err := os.Chown(home, nobody, nobody); err != nil {
 			t.Fatal(err)

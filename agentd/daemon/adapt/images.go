@@ -23,6 +23,22 @@ type Images struct {
 	mu     sync.Mutex
 	looks  map[string]*look
 	images map[string]engine.Image
+
+	// restoring is held while what a killed agentd left of its pulls is put right; restored is true once it is.
+	restoring sync.Mutex
+	restored  bool
+}
+
+// restore puts tags back that a pull for another platform had moved when agentd was killed: once, before the first pull.
+func (i *Images) restore(ctx context.Context) error {
+	i.restoring.Lock()
+	defer i.restoring.Unlock()
+	if i.restored {
+		return nil
+	}
+	err := i.Host.Engine.RestoreTags(ctx)
+	i.restored = err == nil
+	return err
 }
 
 // look is one look into an image, which all who wait for it share.
@@ -43,6 +59,9 @@ func (i *Images) Ensure(
 		req.Auth = &engine.Auth{
 			Username: s.RegistryUsername, Password: s.RegistryPassword, IdentityToken: s.RegistryIdentityToken,
 		}
+	}
+	if err := i.restore(ctx); err != nil {
+		return launch.Image{}, err
 	}
 	got, err := i.Host.Engine.Pull(ctx, req, func(p engine.PullProgress) {
 		tell(launch.Progress{Done: p.Bytes, Total: p.TotalBytes, Unit: "bytes", Text: p.Status})

@@ -3,6 +3,7 @@ package adapt
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"agentd/internal/api"
+	"agentd/internal/binder"
 	"agentd/internal/cgroup"
 	"agentd/internal/engine"
 	"agentd/internal/errs"
@@ -27,8 +29,9 @@ type System struct {
 	// Groups is nil on a machine without control groups that could be read.
 	Groups *cgroup.Host
 	Agent  plan.Agent
-	// Runtime is where the canary is put; empty for an agentd that mounts nothing.
+	// Runtime is what the canary shows to the engine, by way of the binder.
 	Runtime layout.Runtime
+	Binder  binder.Binder
 	// Programs are those that sessions need, by their paths.
 	Programs []string
 	// Living lists the living sessions of all users.
@@ -106,23 +109,43 @@ func asError(err error) *errs.Error {
 	return e
 }
 
-// canary asks the engine whether it sees what agentd mounts: in a mount namespace of its own agentd's binds would be
-// empty directories in the containers, and nothing would say so.
+// canarySession is the name of the doctor's bind; no session's id is without digits.
+const canarySession = "canary"
+
+// canary shows the engine a directory through a mount of agentd's, and asks whether it sees what is in it: from a mount
+// namespace of its own agentd's binds would be empty directories in the containers, and nothing would say so.
 func (s *System) canary(ctx context.Context) api.Finding {
-	f := api.Finding{Check: "mounts", Status: api.FindingOK, Detail: "the engine sees what agentd mounts"}
 	if !s.Host.Root {
-		f.Detail = "directories are handed to the engine as descriptors of this process"
-		return f
+		return api.Finding{
+			Check: "mounts", Status: api.FindingOK, Detail: "directories are handed to the engine as descriptors of this process",
+		}
 	}
-	sees, err := s.Host.Engine.CanSee(ctx, s.Runtime.Mounts())
+	sees, err := s.canarySeen(ctx)
 	switch {
 	case err != nil:
-		f.Status, f.Detail = api.FindingWarn, err.Error()
+		return api.Finding{Check: "mounts", Status: api.FindingWarn, Detail: err.Error()}
 	case !sees:
-		f.Status, f.Detail = api.FindingFail, "the engine does not see "+s.Runtime.Mounts()+": agentd has mounts of its own"
-		f.Fix = "take PrivateTmp=, ProtectSystem= and the like out of agentd.service (systemctl cat agentd)"
+		return api.Finding{
+			Check: "mounts", Status: api.FindingFail, Detail: "the engine does not see what agentd mounts: it has mounts of its own",
+			Fix: "take PrivateTmp=, ProtectSystem= and the like out of agentd.service (systemctl cat agentd)",
+		}
 	}
-	return f
+	return api.Finding{Check: "mounts", Status: api.FindingOK, Detail: "the engine sees what agentd mounts"}
+}
+
+func (s *System) canarySeen(ctx context.Context) (sees bool, err error) {
+	dir, err := os.Open(string(s.Runtime))
+	if err != nil {
+		return false, err //nolint:wrapcheck // it names the directory
+	}
+	defer dir.Close() //nolint:errcheck // it was only looked into
+	bound, err := s.Binder.Bind(ctx, binder.Source{Session: canarySession, File: dir, ReadOnly: true})
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, s.Binder.Release(ctx, canarySession)) }()
+	// This path is there only in the mount.
+	return s.Host.Engine.CanSee(ctx, filepath.Join(bound.Path, filepath.Base(s.Runtime.Mounts())))
 }
 
 func liveRestore(info engine.Info) api.Finding {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"agentd/internal/testenv/scratch"
 )
 
 // needs skips without what a private engine needs; the gates proper are in testenv, which imports this package.
@@ -154,12 +156,6 @@ func TestDo_ListensWhereTheEngineIs(t *testing.T) {
 	}
 }
 
-func TestUnescape_MountPoints(t *testing.T) {
-	if got, want := unescape(`/a\040b\134c`), `/a b\c`; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
 // runContainer starts a container that stays.
 func runContainer(t *testing.T, e *Engine) {
 	t.Helper()
@@ -197,7 +193,7 @@ func assertGone(t *testing.T, dir string) {
 	if _, err := os.Lstat(dir); err == nil {
 		t.Errorf("%s is still there", dir)
 	}
-	if left, err := mountsBelow(dir); err != nil || len(left) > 0 {
+	if left, err := scratch.Mounts(dir); err != nil || len(left) > 0 {
 		t.Errorf("mounts left: %v, %v", left, err)
 	}
 	if left := processesOf(dir); len(left) > 0 {

@@ -7,12 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"agentd/internal/testenv/scratch"
 )
 
 // lockName is the file of an engine's directory that its owner holds locked.
@@ -59,27 +60,7 @@ func clear(dir string) error {
 	killAll(dir)
 	removeShimSockets(dir)
 	removeControlGroups(dir)
-	for range 3 {
-		mounts, err := mountsBelow(dir)
-		if err != nil {
-			return err
-		}
-		// The deepest first; a mount that was made later hides the one before.
-		for _, m := range slices.Backward(mounts) {
-			if err := unix.Unmount(m, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
-				return fmt.Errorf("unmount %s: %w", m, err)
-			}
-		}
-	}
-	left, err := mountsBelow(dir)
-	if err != nil {
-		return err
-	}
-	if len(left) > 0 {
-		// Removing through a mount would delete what is not ours.
-		return fmt.Errorf("still mounted, so not removed: %s", strings.Join(left, " "))
-	}
-	return os.RemoveAll(dir)
+	return scratch.Remove(dir)
 }
 
 // removeShimSockets removes the sockets of killed shims: containerd has them under /run, whatever its state directory is,
@@ -103,30 +84,6 @@ func removeControlGroups(dir string) {
 			_ = os.Remove(filepath.Join(parent, filepath.Base(container))) // Most often it is not there any more.
 		}
 	}
-}
-
-// mountsBelow lists the mount points in dir, in the order in which they were mounted.
-func mountsBelow(dir string) ([]string, error) {
-	text, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	var found []string
-	for line := range strings.Lines(string(text)) {
-		// proc(5): the fifth field is the mount point, with blanks and backslashes in octal.
-		fields := strings.Fields(line)
-		if len(fields) > 4 && strings.HasPrefix(fields[4], dir+"/") {
-			found = append(found, unescape(fields[4]))
-		}
-	}
-	return found, nil
-}
-
-func unescape(s string) string {
-	for _, c := range []string{" ", "\t", "\n", `\`} {
-		s = strings.ReplaceAll(s, fmt.Sprintf(`\%03o`, c[0]), c)
-	}
-	return s
 }
 
 // killAll ends the processes that have the engine's directory on their command line (its daemons and shims) and all that
