@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -54,8 +56,10 @@ func TestCommands_ExplainThemselves(t *testing.T) {
 func TestCommands_PrintInEveryFormat(t *testing.T) {
 	t.Parallel()
 	exempt := map[string]string{
-		"ctl completion": "prints a program for a shell",
-		"ctl help":       "prints prose",
+		"ctl completion":    "prints a program for a shell",
+		"ctl help":          "prints prose",
+		"ctl session exec":  "prints what the command prints",
+		"ctl session shell": "prints what the shell prints",
 	}
 	everyCommand(t, func(t *testing.T, cmd *cobra.Command) {
 		if cmd.HasSubCommands() || exempt[cmd.CommandPath()] != "" {
@@ -76,18 +80,25 @@ func TestCommands_PrintInEveryFormat(t *testing.T) {
 		if strings.Contains(cmd.Use, "TEMPLATE") && cmd.ValidArgsFunction == nil {
 			t.Error("the names of templates are not completed")
 		}
+		if strings.Contains(cmd.Use, "SESSION") && cmd.ValidArgsFunction == nil {
+			t.Error("the names of sessions are not completed")
+		}
 	})
 }
 
 func TestCommands_HaveAStory(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(testenv.ModuleRoot(t), "ctl", "cli", "testdata", "script")
+	dir := filepath.Join(testenv.ModuleRoot(t), "ctl", "cli", "testdata")
 	everyCommand(t, func(t *testing.T, cmd *cobra.Command) {
 		if cmd.HasSubCommands() {
 			return
 		}
 		path := strings.TrimPrefix(cmd.CommandPath(), "ctl ")
-		story, err := os.ReadFile(filepath.Join(dir, strings.ReplaceAll(path, " ", "_")+".txtar"))
+		file := strings.ReplaceAll(path, " ", "_") + ".txtar"
+		story, err := os.ReadFile(filepath.Join(dir, "script", file))
+		if errors.Is(err, fs.ErrNotExist) {
+			story, err = os.ReadFile(filepath.Join(dir, "session", file))
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

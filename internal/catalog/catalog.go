@@ -1,4 +1,4 @@
-// Package catalog is the life of templates: create, update, history, rollback, delete, restore; it alone writes their records.
+// Package catalog is the life of templates, from create to restore; it alone writes their records.
 package catalog
 
 import (

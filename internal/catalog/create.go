@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"agentd/internal/api"
 	"agentd/internal/errs"
@@ -82,11 +83,7 @@ func (c *Catalog) namesFree(owner uint32, file string, docs []template.Document,
 	if len(taken) == 0 {
 		return nil
 	}
-	what := "template name " + taken[0]
-	for _, t := range taken[1:] {
-		what += ", " + t
-	}
-	return errs.New(errs.Conflict, "%s", what).
+	return errs.New(errs.Conflict, "template name %s", strings.Join(taken, ", ")).
 		WithHint("ctl sesstpl update changes one, ctl sesstpl apply creates or changes; or give another metadata.name")
 }
 

@@ -27,14 +27,15 @@ type entry struct {
 type table struct {
 	entries  []entry  // by hash
 	byOffset []uint32 // positions in entries
+	size     int64    // of the pack
 }
 
 var _ idxfile.Index = (*table)(nil)
 
 // newTable takes over entries, which are in the order of the pack.
-func newTable(entries []entry) *table {
+func newTable(entries []entry, size int64) *table {
 	slices.SortFunc(entries, func(a, b entry) int { return bytes.Compare(a.hash[:], b.hash[:]) })
-	t := &table{entries: entries, byOffset: make([]uint32, len(entries))}
+	t := &table{entries: entries, byOffset: make([]uint32, len(entries)), size: size}
 	for i := range t.byOffset {
 		t.byOffset[i] = uint32(i)
 	}
@@ -52,8 +53,24 @@ func (t *table) find(h plumbing.Hash) *entry {
 	return &t.entries[i]
 }
 
+// end is where in the pack what follows e begins; the last object is followed by the pack's checksum.
+func (t *table) end(e *entry) int64 {
+	if i, ok := t.position(e.start); ok && i+1 < len(t.byOffset) {
+		return t.entries[t.byOffset[i+1]].start
+	}
+	return t.size - int64(len(e.hash))
+}
+
 func (t *table) at(offset int64) *entry {
-	i, ok := slices.BinarySearchFunc(t.byOffset, offset, func(i uint32, o int64) int {
+	i, ok := t.position(offset)
+	if !ok {
+		return nil
+	}
+	return &t.entries[t.byOffset[i]]
+}
+
+func (t *table) position(offset int64) (int, bool) {
+	return slices.BinarySearchFunc(t.byOffset, offset, func(i uint32, o int64) int {
 		switch s := t.entries[i].start; {
 		case s < o:
 			return -1
@@ -62,10 +79,6 @@ func (t *table) at(offset int64) *entry {
 		}
 		return 0
 	})
-	if !ok {
-		return nil
-	}
-	return &t.entries[t.byOffset[i]]
 }
 
 // Contains reports whether the pack has h.

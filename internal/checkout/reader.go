@@ -1,8 +1,11 @@
 package checkout
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
@@ -11,24 +14,27 @@ import (
 
 // reader reads objects; each goroutine has its own.
 type reader struct {
-	s    *store
-	open map[*pack]*openPack
+	s       *store
+	open    map[*pack]*openPack
+	inflate inflater
 }
 
-// openPack is go-git's view of a pack, twice: small objects are read whole, large ones as a stream from the disk.
+// openPack is a pack's file, and go-git's view of it, twice: small objects are read whole, large ones as a stream.
 type openPack struct {
+	file          *os.File
 	whole, stream *packfile.Packfile
 }
 
-func (s *store) reader() *reader { return &reader{s, map[*pack]*openPack{}} }
+func (s *store) reader() *reader { return &reader{s: s, open: map[*pack]*openPack{}} }
 
 func (r *reader) close() {
 	for _, p := range r.open {
+		p.file.Close()  //nolint:errcheck // read only
 		p.whole.Close() //nolint:errcheck // read only; the other view has the same file
 	}
 }
 
-// object is one object, not read yet.
+// object is one object, not read yet. What open returns is valid until the reader's next object is opened.
 type object struct {
 	kind plumbing.ObjectType
 	size int64
@@ -62,29 +68,45 @@ func (r *reader) get(h plumbing.Hash) (*object, error) {
 }
 
 func (r *reader) content(p *pack, e *entry) (io.ReadCloser, error) {
-	open, ok := r.open[p]
-	large := r.s.large()
-	if !ok {
-		fs := osfs.New(r.s.path, osfs.WithBoundOS())
-		f, err := fs.Open(p.name + ".pack")
-		if err != nil {
-			return nil, err
-		}
-		open = &openPack{
-			packfile.NewPackfileWithCache(p.table, nil, f, r.s.bases, 0),
-			packfile.NewPackfileWithCache(p.table, fs, f, r.s.bases, large),
-		}
-		r.open[p] = open
+	open, err := r.pack(p)
+	if err != nil {
+		return nil, err
 	}
 	from := open.whole
-	if e.size > large {
+	switch {
+	case e.size > r.s.large():
 		from = open.stream
+	case !e.delta:
+		text, err := r.inflate.read(open.file, p, e)
+		return io.NopCloser(bytes.NewReader(text)), err
 	}
 	o, err := from.Get(e.hash)
 	if err != nil {
 		return nil, err
 	}
 	return o.Reader()
+}
+
+func (r *reader) pack(p *pack) (*openPack, error) {
+	if open, ok := r.open[p]; ok {
+		return open, nil
+	}
+	file, err := r.s.dir.Open(p.name + ".pack")
+	if err != nil {
+		return nil, err
+	}
+	fs := osfs.New(r.s.path, osfs.WithBoundOS())
+	f, err := fs.Open(p.name + ".pack")
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	open := &openPack{
+		file,
+		packfile.NewPackfileWithCache(p.table, nil, f, r.s.bases, 0),
+		packfile.NewPackfileWithCache(p.table, fs, f, r.s.bases, r.s.large()),
+	}
+	r.open[p] = open
+	return open, nil
 }
 
 // large is the size of objects from which on they are not held in memory.

@@ -44,7 +44,7 @@ func (s *store) receive(ctx context.Context, data io.Reader, w *watch, report fu
 	if err := s.resolveDeltas(ctx, name, entries, report); err != nil {
 		return err
 	}
-	t, final := newTable(entries), "pack-"+sum.String()
+	t, final := newTable(entries, in.n), "pack-"+sum.String()
 	if err := s.writeIndex(final+".idx", t, sum); err != nil {
 		return err
 	}

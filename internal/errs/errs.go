@@ -92,7 +92,7 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 // New makes an error; the arguments are those of fmt.Errorf, and a %w among them becomes the cause.
 func New(code Code, format string, args ...any) *Error {
 	wrapped := fmt.Errorf(format, args...)
-	switch wrapped.(type) {
+	switch wrapped.(type) { //nolint:errorlint // whether this very error wraps another is the question
 	case interface{ Unwrap() error }, interface{ Unwrap() []error }:
 		// The cause is already part of the sentence: it is kept for errors.As and not printed twice.
 		return &Error{Code: code, Err: wrapped}

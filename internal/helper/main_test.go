@@ -3,7 +3,9 @@ package helper
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -23,7 +25,28 @@ func TestMain(m *testing.M) {
 	if Wanted(os.Args) {
 		os.Exit(Main(testTable()))
 	}
+	if os.Getenv(parentEnv) != "" {
+		os.Exit(beParent())
+	}
 	os.Exit(m.Run())
+}
+
+// parentEnv makes the test binary a parent whose child hangs, and which is going to be killed.
+const parentEnv = "HELPER_TEST_PARENT"
+
+// beParent prints the process ids of the child and of what that has started.
+func beParent() int {
+	me := identity.Caller{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	k, err := Starter{}.Start(me)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	err = k.Do(context.Background(), "hang", nil, nil, func(grandchild json.RawMessage) {
+		fmt.Println(k.PID(), string(grandchild))
+	})
+	fmt.Println(err)
+	return 1
 }
 
 type who struct {

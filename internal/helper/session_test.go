@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -203,6 +205,29 @@ func TestSession_CloseEndsABusyChildAndWhatItStarted(t *testing.T) {
 		t.Error("the operation did not fail")
 	}
 	eventually(t, "the grandchild ends", func() bool { return !alive(grandchild) })
+}
+
+func TestSession_ParentsDeathEndsEverything(t *testing.T) {
+	parent := exec.Command("/proc/self/exe")
+	parent.Env = append(os.Environ(), parentEnv+"=1")
+	out, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var child, grandchild int
+	if _, err := fmt.Fscan(out, &child, &grandchild); err != nil || !alive(child) || !alive(grandchild) {
+		t.Fatalf("%d, %d: %v", child, grandchild, err)
+	}
+	if err := parent.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Wait(); err == nil {
+		t.Error("the parent ended well")
+	}
+	eventually(t, "both end", func() bool { return !alive(child) && !alive(grandchild) })
 }
 
 func TestStart_JoinComesBeforeTheFirstRequest(t *testing.T) {

@@ -121,7 +121,8 @@ func (r *resolver) depth(c *Checkout) int {
 		if c.Branch != "" {
 			where = fmt.Sprintf("branch %s", c.Branch)
 		}
-		r.note("commit %s is abbreviated: the history of %s is fetched to find it; the full 40 digits are quicker", c.Commit, where)
+		r.note("commit %s is abbreviated: the history of %s is fetched to find it; the full 40 digits are quicker",
+			c.Commit, where)
 		return 0
 	}
 	return 1

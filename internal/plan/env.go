@@ -82,7 +82,7 @@ func (p Plan) Environment(imageEnv []string, id Identity) []Variable {
 	for _, m := range p.Mounts {
 		targets = append(targets, m.Target)
 	}
-	for name, value := range map[string]string{
+	maps.Copy(merged, map[string]string{
 		"BACKENDAI_SESSION_ID":         id.SessionID,
 		"BACKENDAI_SESSION_NAME":       p.Name,
 		"BACKENDAI_KERNEL_ID":          id.SessionID,
@@ -96,8 +96,6 @@ func (p Plan) Environment(imageEnv []string, id Identity) []Variable {
 		"BACKENDAI_CLUSTER_REPLICAS":   "main:1",
 		"BACKENDAI_CLUSTER_LOCAL_RANK": "0",
 		"BACKENDAI_PERSISTENT_PATHS":   strings.Join(targets, ":"),
-	} {
-		merged[name] = value
-	}
+	})
 	return sortedEnv(merged)
 }

@@ -51,13 +51,12 @@ func (s *Supervisor) enter(l *live, next session.Status, reason, message string)
 	return err
 }
 
-// ask notes that the session shall end, and wakes who drives it. It reports whether that is news.
-func (l *live) ask(force bool, cause error) bool {
+// ask notes that the session shall end, and wakes who drives it.
+func (l *live) ask(force bool, cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	news := !l.asked || force && !l.forced
-	if !news {
-		return false
+	if l.asked && (l.forced || !force) {
+		return
 	}
 	l.asked, l.forced = true, l.forced || force
 	if l.cancelUp != nil {
@@ -68,7 +67,6 @@ func (l *live) ask(force bool, cause error) bool {
 	default:
 		// It has not yet seen the last one, and will look at what is asked for now.
 	}
-	return true
 }
 
 func (l *live) wanted() (asked, forced bool) {

@@ -65,7 +65,7 @@ func (s *Supervisor) Launch(ctx context.Context, caller identity.Caller, req Req
 	}
 	s.index.add(l, rec)
 	s.hub.status(rec, "")
-	s.wg.Go(func() { s.drive(l) })
+	s.wg.Go(func() { s.drive(l) }) //nolint:contextcheck // the session outlives the request
 	return Accepted{Record: rec, Created: true, Sequence: before}, nil
 }
 

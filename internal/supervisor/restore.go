@@ -33,7 +33,7 @@ func (s *Supervisor) Restore(context.Context) (int, error) {
 		if !rec.Status.Final() {
 			living++
 		}
-		s.wg.Go(func() { s.resume(l) })
+		s.wg.Go(func() { s.resume(l) }) //nolint:contextcheck // the session outlives the start
 	}
 	return living, nil
 }

@@ -52,12 +52,12 @@ func New(c containers, place func(session.Record) layout.Session) *Witness {
 
 // Wait returns how the container ended, and what all its steps came to.
 func (w *Witness) Wait(ctx context.Context, rec session.Record) (supervisor.Exit, error) {
-	end, err := w.containers.Wait(ctx, rec.Staged.ContainerID, func() Claim { return w.claim(rec) })
+	end, err := w.containers.Wait(ctx, rec.Staged.ContainerID, func() Claim { return w.claim(ctx, rec) })
 	if err != nil {
 		return supervisor.Exit{}, err
 	}
 	return supervisor.Exit{
-		Code: end.Code, OOM: end.OOM, Lost: end.Lost, HostRestart: end.HostRestart, At: end.At, Steps: w.results(rec),
+		Code: end.Code, OOM: end.OOM, Lost: end.Lost, HostRestart: end.HostRestart, At: end.At, Steps: w.results(ctx, rec),
 	}, nil
 }
 
@@ -71,8 +71,8 @@ func (w *Witness) Signal(ctx context.Context, rec session.Record, force bool) er
 }
 
 // claim is the end of the step that decides the container's exit code.
-func (w *Witness) claim(rec session.Record) Claim {
-	all := w.results(rec)
+func (w *Witness) claim(ctx context.Context, rec session.Record) Claim {
+	all := w.results(ctx, rec)
 	if len(all) == 0 {
 		return Claim{}
 	}
@@ -83,7 +83,7 @@ func (w *Witness) claim(rec session.Record) Claim {
 
 // results reads what is written by now, in the order of the steps. The files are the session's own claim: what is not
 // readable is left out.
-func (w *Witness) results(rec session.Record) []supervisor.StepResult {
+func (w *Witness) results(ctx context.Context, rec session.Record) []supervisor.StepResult {
 	dir, err := beneath.Dir(w.place(rec).Run())
 	if err != nil {
 		return nil
@@ -93,7 +93,7 @@ func (w *Witness) results(rec session.Record) []supervisor.StepResult {
 	for _, step := range []string{job.Bootstrap, job.Startup} {
 		for _, name := range []string{job.BeginName(step), job.EndName(step)} {
 			if r, err := job.ReadResult(dir, name); err == nil && r.Step == step {
-				list = append(list, stepResult(dir, r))
+				list = append(list, stepResult(ctx, dir, r))
 			}
 		}
 	}
@@ -101,7 +101,7 @@ func (w *Witness) results(rec session.Record) []supervisor.StepResult {
 }
 
 // stepResult adds the end of the output to a step that failed.
-func stepResult(dir *os.File, r job.Result) supervisor.StepResult {
+func stepResult(ctx context.Context, dir *os.File, r job.Result) supervisor.StepResult {
 	s := supervisor.StepResult{
 		Step: r.Step, Begin: r.Begin, Ended: r.End != nil, ExitCode: r.ExitCode, TimedOut: r.TimedOut, Error: r.Error,
 	}
@@ -109,7 +109,7 @@ func stepResult(dir *os.File, r job.Result) supervisor.StepResult {
 		s.End = *r.End
 	}
 	if s.Ended && (s.ExitCode != 0 || s.Error != "") {
-		s.Tail = tail(dir, r.Step)
+		s.Tail = tail(ctx, dir, r.Step)
 	}
 	return s
 }
@@ -121,10 +121,10 @@ const (
 )
 
 // tail is the last lines of a step's output, as far as they can be read.
-func tail(dir *os.File, step string) string {
+func tail(ctx context.Context, dir *os.File, step string) string {
 	var lines []byte
 	o := sessionlog.Options{Name: job.LogName, Tail: tailLines, MaxBytes: 1 << 20}
-	err := sessionlog.Read(context.Background(), dir, o, func(l sessionlog.Line) error {
+	err := sessionlog.Read(ctx, dir, o, func(l sessionlog.Line) error {
 		if l.Step == step && l.Stream != sessionlog.Init {
 			lines = append(append(lines, l.Text...), '\n')
 		}
@@ -152,7 +152,7 @@ func (w *Witness) Steps(ctx context.Context, rec session.Record, tell func(super
 	told := map[string]bool{}
 	for {
 		// What was written before the watch, or between two looks, is seen by looking after each event.
-		for _, r := range w.results(rec) {
+		for _, r := range w.results(ctx, rec) {
 			key := r.Step
 			if r.Ended {
 				key += "!"

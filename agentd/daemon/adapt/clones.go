@@ -35,6 +35,7 @@ func (c *Clones) Clone(
 	if s.GitPassword != "" {
 		req.Credential = &checkout.Credential{Username: s.GitUsername, Password: s.GitPassword}
 	}
+	//nolint:contextcheck // the end of a child is waited for whatever became of the context
 	res, err := c.client(u).Checkout(ctx, req, func(p checkout.Progress) {
 		unit := "objects"
 		if p.Phase == checkout.Writing {

@@ -52,7 +52,7 @@ func (s *System) Info(ctx context.Context, _ identity.Caller) (api.SystemInfo, e
 	if err != nil {
 		// What the agent is can be told without its engine.
 		out.Engine.Error = err.Error()
-		return out, nil
+		return out, nil //nolint:nilerr // the answer says it
 	}
 	slots, err := s.Machine.Slots(ctx)
 	if err != nil {
@@ -100,8 +100,11 @@ func engineFinding(info engine.Info, err error) api.Finding {
 		}
 		return f
 	}
-	return api.Finding{Check: "engine", Status: api.FindingOK, Detail: fmt.Sprintf("Docker Engine %s (API %s), %s, cgroup v%d by %s",
-		info.ServerVersion, info.APIVersion, info.StorageDriver, info.CgroupVersion, info.CgroupDriver)}
+	return api.Finding{
+		Check: "engine", Status: api.FindingOK,
+		Detail: fmt.Sprintf("Docker Engine %s (API %s), %s, cgroup v%d by %s",
+			info.ServerVersion, info.APIVersion, info.StorageDriver, info.CgroupVersion, info.CgroupDriver),
+	}
 }
 
 func asError(err error) *errs.Error {
@@ -171,7 +174,9 @@ func (s *System) programs() api.Finding {
 			Fix: "install agentd whole: make install",
 		}
 	}
-	return api.Finding{Check: "programs", Status: api.FindingOK, Detail: "what runs in sessions is in " + filepath.Dir(s.Programs[0])}
+	return api.Finding{
+		Check: "programs", Status: api.FindingOK, Detail: "what runs in sessions is in " + filepath.Dir(s.Programs[0]),
+	}
 }
 
 func (s *System) groups() api.Finding {
