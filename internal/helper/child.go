@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -59,6 +60,18 @@ func serve(table Table) error {
 	return nil
 }
 
+// orphaned is the signal that a child gets when its parent is gone. It is not SIGKILL: that would end the child alone, and
+// leave what it has started.
+const orphaned = syscall.SIGTERM
+
+// endGroup ends this process and all that it has started.
+func endGroup() {
+	if unix.Getpgrp() == unix.Getpid() {
+		unix.Kill(0, unix.SIGKILL) //nolint:errcheck // one's own group is always there
+	}
+	os.Exit(1)
+}
+
 type request struct {
 	message
 	files []*os.File
@@ -74,8 +87,8 @@ func receiveAll(c *conn, requests chan<- request, busy *atomic.Bool) {
 			if !errors.Is(err, io.EOF) {
 				fmt.Fprintln(os.Stderr, "helper:", err) //nolint:errcheck // the parent sees the session end
 			}
-			if busy.Load() && unix.Getpgrp() == unix.Getpid() {
-				unix.Kill(0, unix.SIGKILL) //nolint:errcheck // one's own group is always there
+			if busy.Load() {
+				endGroup()
 			}
 			return
 		}
@@ -115,6 +128,12 @@ func harden() (*conn, error) {
 	}
 	// A write beyond the limit of file size is to fail with EFBIG, not to kill.
 	signal.Ignore(unix.SIGXFSZ)
+	gone := make(chan os.Signal, 1)
+	signal.Notify(gone, orphaned)
+	go func() {
+		<-gone
+		endGroup()
+	}()
 	f := os.NewFile(socketFD, "socket")
 	if f == nil {
 		return nil, errors.New("started without its socket: only agentd starts it")

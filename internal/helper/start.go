@@ -79,7 +79,7 @@ func (s Starter) command(as identity.Caller) (*exec.Cmd, *conn, *os.File, error)
 	}
 	cmd := exec.Command(program, Argument)
 	cmd.Dir, cmd.Env = "/", append([]string{}, s.Env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: orphaned}
 	switch euid := os.Geteuid(); {
 	case euid == 0:
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: as.UID, Gid: as.GID, Groups: as.Groups}

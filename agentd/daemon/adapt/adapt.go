@@ -45,7 +45,8 @@ func as(u plan.User) identity.Caller {
 	return identity.Caller{UID: u.UID, GID: u.GID, Groups: u.Groups}
 }
 
-// help runs f with a child that is u.
+// help runs f with a child that is u. It takes no context: the end of a child is waited for whatever became of one, and
+// what f asks of the child has its own.
 func (h *Host) help(u plan.User, f func(*helper.Session) error) error {
 	s, err := h.Helper.Start(as(u))
 	if err != nil {

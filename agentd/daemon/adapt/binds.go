@@ -28,7 +28,7 @@ func (b *Binds) Bind(ctx context.Context, rec session.Record, index int) (launch
 		return launch.Bind{}, errs.New(errs.Internal, "mount %s: it is not beneath %s", m.Source, m.Root)
 	}
 	var bind launch.Bind
-	err = b.Host.help(rec.Plan.User, func(h *helper.Session) error { //nolint:contextcheck // the end of a child is waited for whatever became of the context
+	err = b.Host.help(rec.Plan.User, func(h *helper.Session) error { //nolint:contextcheck // see help
 		if m.Create && rel != "." {
 			req := helper.MkdirRequest{Root: m.Root, Entries: []helper.Entry{{Path: rel}}}
 			if _, err := h.Mkdir(ctx, req); err != nil {

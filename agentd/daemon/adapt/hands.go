@@ -18,7 +18,7 @@ type Hands struct {
 
 // Mkdir makes a directory that only he can enter.
 func (h Hands) Mkdir(ctx context.Context, u plan.User, root, rel string) error {
-	return h.Host.help(u, func(s *helper.Session) error { //nolint:contextcheck // the end of a child is waited for whatever became of the context
+	return h.Host.help(u, func(s *helper.Session) error { //nolint:contextcheck // see help
 		_, err := s.Mkdir(ctx, helper.MkdirRequest{Root: root, Entries: []helper.Entry{{Path: rel, Mode: layout.ModePrivateDir}}})
 		return err
 	})
@@ -26,14 +26,14 @@ func (h Hands) Mkdir(ctx context.Context, u plan.User, root, rel string) error {
 
 // Remove removes a tree.
 func (h Hands) Remove(ctx context.Context, u plan.User, root, rel string) error {
-	return h.Host.help(u, func(s *helper.Session) error { //nolint:contextcheck // the end of a child is waited for whatever became of the context
+	return h.Host.help(u, func(s *helper.Session) error { //nolint:contextcheck // see help
 		return s.Remove(ctx, helper.RemoveRequest{Root: root, Path: rel})
 	})
 }
 
 // CheckDir opens a directory.
 func (h Hands) CheckDir(ctx context.Context, u plan.User, dir string) error {
-	return h.Host.help(u, func(s *helper.Session) error { //nolint:contextcheck // the end of a child is waited for whatever became of the context
+	return h.Host.help(u, func(s *helper.Session) error { //nolint:contextcheck // see help
 		f, _, err := s.Open(ctx, helper.OpenRequest{Root: dir, Path: "."})
 		if err != nil {
 			return err

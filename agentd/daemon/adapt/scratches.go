@@ -120,7 +120,7 @@ func (s *Scratches) Targets(ctx context.Context, rec session.Record, targets []l
 	for _, t := range targets {
 		req.Entries = append(req.Entries, helper.Entry{Path: t.Rel, File: t.File})
 	}
-	return s.Host.help(rec.Plan.User, func(h *helper.Session) error { //nolint:contextcheck // the end of a child is waited for whatever became of the context
+	return s.Host.help(rec.Plan.User, func(h *helper.Session) error { //nolint:contextcheck // see help
 		_, err := h.Mkdir(ctx, req)
 		return err
 	})
