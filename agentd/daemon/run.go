@@ -121,8 +121,9 @@ func (d *daemon) stop(ctx context.Context) error {
 		// They are cut, and their clients know; nothing was half-written.
 		d.log.Warn("requests under way were cut", "error", err)
 	}
-	// The sessions go on without us.
-	d.sessions.supervisor.Close()
+	if err := d.sessions.close(); err != nil {
+		d.log.Warn("let go of the sessions", "error", err)
+	}
 	if err := d.store.Close(); err != nil {
 		d.log.Error("close the store", "error", err)
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"cmp"
+	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -67,10 +68,7 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 	}
 	hands := adapt.Hands{Host: s.host}
 	s.folders = vfolder.New(s.host.State, hands, time.Now, hands.Prepare)
-	ports, err := d.ports(s)
-	if err != nil {
-		return nil, err
-	}
+	ports := d.ports(s)
 	fixed, err := fixedUser(cfg.Sessions.User)
 	if err != nil {
 		return nil, err
@@ -114,18 +112,14 @@ func (s *sessions) places(owner uint32, id string) launch.Directories {
 }
 
 // ports joins the launch's steps with the adapters.
-func (d *daemon) ports(s *sessions) (launch.Ports, error) {
+func (d *daemon) ports(s *sessions) launch.Ports {
 	cfg := d.cfg
 	images := &adapt.Images{
 		Host: s.host, Probe: program(layout.ProbeProgram), Stall: cfg.Engine.StallTimeout, Timeout: cfg.Engine.PullTimeout,
 	}
 	s.binder = binder.NewVolumes(adapt.Volumes{Host: s.host}, s.host.Instance)
 	if s.host.Root {
-		mounts, err := binder.NewMounts(s.runtime.Mounts())
-		if err != nil {
-			return launch.Ports{}, err //nolint:wrapcheck // it names the directory and the step
-		}
-		s.binder = mounts
+		s.binder = binder.NewMounts(s.runtime.Mounts())
 	}
 	return launch.Ports{
 		Images: images,
@@ -137,7 +131,16 @@ func (d *daemon) ports(s *sessions) (launch.Ports, error) {
 		Binds:      &adapt.Binds{Host: s.host, Binder: s.binder},
 		Containers: &adapt.Containers{Host: s.host, Images: images, Network: "agentd-" + s.host.Instance[:8]},
 		Limits:     &adapt.Limits{Host: s.host, Groups: s.groups},
-	}, nil
+	}
+}
+
+// close lets go of the sessions, which go on without us.
+func (s *sessions) close() error {
+	s.supervisor.Close()
+	if c, ok := s.binder.(io.Closer); ok {
+		return c.Close() //nolint:wrapcheck // it names the directory and the step
+	}
+	return nil
 }
 
 // program is where a program of agentd's lies; the first place if it is nowhere, so that the error names it.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -16,34 +17,69 @@ import (
 // engine's mount namespace.
 type Mounts struct {
 	dir string
+
+	// mu guards ready: the directory is prepared with the first bind, so that an agentd that mounts nothing leaves
+	// nothing mounted.
+	mu    sync.Mutex
+	ready bool
 }
 
 var _ Binder = (*Mounts)(nil)
 
-// NewMounts makes dir a mount point of its own with private propagation: what is mounted beneath it reaches the engine,
-// which looks it up there, and no other namespace, where it would keep sources busy for ever.
-func NewMounts(dir string) (*Mounts, error) {
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, errs.New(errs.Internal, "make %s: %w", dir, err)
+// NewMounts returns a binder that works beneath dir, which need not be there yet.
+func NewMounts(dir string) *Mounts { return &Mounts{dir: dir} }
+
+// prepare makes the directory a mount point of its own with private propagation: what is mounted beneath it reaches the
+// engine, which looks it up there, and no other namespace, where it would keep sources busy for ever.
+func (m *Mounts) prepare() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ready {
+		return nil
 	}
-	mounted, err := isMountpoint(dir)
+	if err := os.Mkdir(m.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return errs.New(errs.Internal, "make %s: %w", m.dir, err)
+	}
+	mounted, err := isMountpoint(m.dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !mounted {
-		if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
-			return nil, errs.New(errs.Internal, "bind %s on itself: %w", dir, err)
+		if err := unix.Mount(m.dir, m.dir, "", unix.MS_BIND, ""); err != nil {
+			return errs.New(errs.Internal, "bind %s on itself: %w", m.dir, err)
 		}
 	}
-	if err := unix.Mount("", dir, "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
-		return nil, errs.New(errs.Internal, "make %s private: %w", dir, err)
+	if err := unix.Mount("", m.dir, "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
+		return errs.New(errs.Internal, "make %s private: %w", m.dir, err)
 	}
-	return &Mounts{dir: dir}, nil
+	m.ready = true
+	return nil
+}
+
+// Close takes the directory's own mount away if nothing is held beneath it. What is held stays: sessions outlive agentd.
+func (m *Mounts) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	names, err := m.names()
+	if err != nil || len(names) > 0 {
+		return err
+	}
+	m.ready = false
+	if mounted, err := isMountpoint(m.dir); err != nil || !mounted {
+		return nil //nolint:nilerr // there is nothing to take away
+	}
+	if err := unix.Unmount(m.dir, unix.UMOUNT_NOFOLLOW); err != nil {
+		return errs.New(errs.Internal, "unmount %s: %w", m.dir, err)
+	}
+	return nil
 }
 
 // Bind clones the mount tree at the source, takes setuid, devices and, if asked, writing away from all of it, and puts
 // it beneath the directory.
 func (m *Mounts) Bind(_ context.Context, s Source) (Bound, error) {
+	if err := m.prepare(); err != nil {
+		return Bound{}, err
+	}
 	target := filepath.Join(m.dir, bindName(s.Session, s.Index))
 	if err := m.drop(target); err != nil {
 		return Bound{}, err
@@ -156,7 +192,7 @@ func (m *Mounts) Sessions(context.Context) ([]string, error) {
 
 func (m *Mounts) names() ([]string, error) {
 	entries, err := os.ReadDir(m.dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, errs.New(errs.Internal, "list %s: %w", m.dir, err)
 	}
 	names := make([]string, 0, len(entries))

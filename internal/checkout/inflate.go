@@ -2,8 +2,8 @@ package checkout
 
 import (
 	"bytes"
-	"fmt"
 	"compress/zlib"
+	"fmt"
 	"io"
 	"os"
 )

@@ -66,10 +66,11 @@ const orphaned = syscall.SIGTERM
 
 // endGroup ends this process and all that it has started.
 func endGroup() {
-	if unix.Getpgrp() == unix.Getpid() {
-		unix.Kill(0, unix.SIGKILL) //nolint:errcheck // one's own group is always there
+	whom := unix.Getpid()
+	if unix.Getpgrp() == whom {
+		whom = 0
 	}
-	os.Exit(1)
+	unix.Kill(whom, unix.SIGKILL) //nolint:errcheck // one's own process and group are always there
 }
 
 type request struct {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,6 +37,7 @@ const (
 func stage(dir string, argv []string) int {
 	unix.CloseOnExec(stageReport)
 	raiseOOMScore()
+	defaultSignals()
 	env := stageEnviron()
 	code, text := become(dir, argv, env)
 	report := os.NewFile(stageReport, "report")
@@ -51,6 +53,21 @@ func stageEnviron() []string {
 		}
 	}
 	return env
+}
+
+// lastSignal is the highest number of a signal on Linux.
+const lastSignal = 64
+
+// defaultSignals gives every signal its default meaning. What our own starter ignored is inherited through every exec, and
+// the Go runtime leaves some of it alone: a program would never hear of it.
+func defaultSignals() {
+	// The kernel's struct sigaction of all zeros is SIG_DFL with no flags and an empty mask.
+	var action [4]uint64
+	for n := uintptr(1); n <= lastSignal; n++ {
+		// KILL and STOP cannot be set, and need not be.
+		unix.RawSyscall6( //nolint:errcheck // see above
+			unix.SYS_RT_SIGACTION, n, uintptr(unsafe.Pointer(&action)), 0, unsafe.Sizeof(action[0]), 0, 0)
+	}
 }
 
 // raiseOOMScore makes this process the kernel's choice before its parent. A failure is no reason not to run.
