@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,6 +43,7 @@ type world struct {
 //	                                             must end with STATUS
 //	nothing-left                                 no session, container, mount or directory of the script's agentd is left
 //	$REGISTRY, $LOGIN                            registries: the second one wants alice and sesame
+//	$CPUS                                        how many cores there are
 //	$COMMIT, $TIP                                of the sample's repository: of the branch 22.03, and of main
 func TestSessionScripts(t *testing.T) {
 	engine := testenv.Engine(t)
@@ -113,6 +115,7 @@ func (w *world) setup(env *testscript.Env) error {
 	env.Setenv("LOGIN", w.login.Host())
 	env.Setenv("COMMIT", w.commit)
 	env.Setenv("TIP", w.tip)
+	env.Setenv("CPUS", strconv.Itoa(runtime.NumCPU()))
 	text := fmt.Sprintf(`agent: {id: story, scaling_group: default}
 state_dir: %[1]s/state
 runtime_dir: %[1]s/run

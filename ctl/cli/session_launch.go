@@ -46,8 +46,8 @@ Exit status: 0 it runs; 1 it failed; 6 --max-wait is over; 130 interrupted. With
 --wait the job's own, and 125 if the session never ran or for any failure of
 ours.`,
 		Example: strings.ReplaceAll(`  PATH template1234
-  PATH template1234 --name try-1 -r mem=8g -e LEVEL=debug \
-      -v results:/home/work/results
+  PATH template1234 --name try-1 \
+      -r mem=8g -e LEVEL=debug -v results:/home/work/results
 
   # A batch job, and its exit status
   PATH train --type batch -c 'make test' --wait --rm

@@ -15,7 +15,8 @@ func (a *app) system() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "system",
 		Short: "The agent itself",
-		Long:  `The agent itself: what it is, what it has to give, and whether all it needs is well.`,
+		Long: `The agent itself: what it is, what it has to give, and whether all that it needs
+is well.`,
 		Example: `  ctl system info
   ctl system doctor`,
 	})

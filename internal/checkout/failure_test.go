@@ -81,11 +81,11 @@ func TestRun_FailuresSayWhatToDo(t *testing.T) {
 		{"hang", "a", gittest.Hang, func(q *checkout.Request) { q.Limits.Stall = 300 * time.Millisecond },
 			"timeout: git: URL/a.git: read the branches: the host sent nothing more " +
 				"[try again later; check the network between this machine and the host]"},
-		{"hang in the pack", "a", gittest.HangInPack, func(q *checkout.Request) { q.Limits.Stall = 300 * time.Millisecond },
+		{"hang in the pack", "a", gittest.HangInPack, func(q *checkout.Request) { q.Limits.Stall = 2 * time.Second },
 			"timeout: git: URL/a.git: fetch: the host sent nothing more " +
 				"[try again later; check the network between this machine and the host]"},
-		{"slow drip", "a", gittest.Drip(func() bool { time.Sleep(10 * time.Millisecond); return true }),
-			func(q *checkout.Request) { q.Limits.Timeout = 500 * time.Millisecond },
+		{"slow drip", "a", gittest.Drip(func() bool { time.Sleep(20 * time.Millisecond); return true }),
+			func(q *checkout.Request) { q.Limits.Timeout = 3 * time.Second },
 			"timeout: git: URL/a.git: fetch: took longer than allowed " +
 				"[fetch less (x-agentd.git.depth), or raise git.timeout in the configuration]"},
 		{"connection cut", "a", gittest.CutPack, nil,

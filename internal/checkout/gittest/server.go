@@ -2,6 +2,8 @@ package gittest
 
 import (
 	"encoding/pem"
+	"io"
+	"log"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -32,20 +34,20 @@ type Seen struct {
 }
 
 // Serve starts a server on loopback, which ends with the test.
-func Serve(t testing.TB, root string) *Server { return serve(t, root, httptest.NewServer) }
+func Serve(t testing.TB, root string) *Server { return serve(t, root, (*httptest.Server).Start) }
 
 // ServeTLS is [Serve] with HTTPS.
-func ServeTLS(t testing.TB, root string) *Server { return serve(t, root, httptest.NewTLSServer) }
+func ServeTLS(t testing.TB, root string) *Server { return serve(t, root, (*httptest.Server).StartTLS) }
 
-func serve(t testing.TB, root string, start func(http.Handler) *httptest.Server) *Server {
+func serve(t testing.TB, root string, start func(*httptest.Server)) *Server {
 	t.Helper()
-	s := &Server{Root: root}
+	s, quiet := &Server{Root: root}, log.New(io.Discard, "", 0)
 	git := &cgi.Handler{
 		Path: testenv.Tool(t, "git"), Args: []string{"http-backend"},
 		Env:    append(Env()[1:], "GIT_PROJECT_ROOT="+root, "GIT_HTTP_EXPORT_ALL=1"),
-		Stderr: discard{},
+		Stderr: io.Discard, Logger: quiet,
 	}
-	h := start(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.seen = append(s.seen, Seen{r.Method, r.URL.Path, r.Header.Get("Authorization")})
 		user, password, wrap := s.user, s.password, s.wrap
@@ -61,6 +63,8 @@ func serve(t testing.TB, root string, start func(http.Handler) *httptest.Server)
 		}
 		handler.ServeHTTP(w, r)
 	}))
+	h.Config.ErrorLog = quiet
+	start(h)
 	t.Cleanup(func() {
 		h.CloseClientConnections()
 		h.Close()
@@ -71,10 +75,6 @@ func serve(t testing.TB, root string, start func(http.Handler) *httptest.Server)
 	}
 	return s
 }
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 // Login asks every request for this login from now on. What is refused is repeated in the answer, as a host that is up
 // to no good would.
