@@ -147,7 +147,7 @@ func (s *sessions) close() error {
 func program(name string) string {
 	executable, err := os.Executable()
 	if err != nil {
-		executable = "/usr/bin/agentd"
+		executable = "agentd"
 	}
 	places := layout.FindProgram(executable, name)
 	for _, path := range places {

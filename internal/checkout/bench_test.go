@@ -12,7 +12,8 @@ import (
 	"agentd/internal/identity"
 )
 
-// BenchmarkClone compares a clone of 10,000 files over HTTP with git's own, side by side.
+// BenchmarkClone compares a clone of 10,000 files over HTTP with git's own, side by side. The clones stay until the end:
+// ext4 looks for a new inode long and in vain among those that were freed in the last seconds.
 func BenchmarkClone(b *testing.B) {
 	bench := newBench(b)
 	r := bench.repo("many")
@@ -29,17 +30,11 @@ func BenchmarkClone(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				dir := filepath.Join(b.TempDir(), fmt.Sprint(i))
 				gittest.Sh(b, bench.dir, `git clone -q "$1" "$2" "$3"`, arg, bench.server.URL+"/many.git", dir)
-				b.StopTimer()
-				os.RemoveAll(dir)
-				b.StartTimer()
 			}
 		})
 		b.Run(fmt.Sprintf("depth=%d/ours", depth), func(b *testing.B) {
 			for b.Loop() {
-				_, dir := bench.must(bench.request("many", func(q *checkout.Request) { q.Checkout.Depth = depth }))
-				b.StopTimer()
-				os.RemoveAll(dir)
-				b.StartTimer()
+				bench.must(bench.request("many", func(q *checkout.Request) { q.Checkout.Depth = depth }))
 			}
 		})
 	}

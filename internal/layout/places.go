@@ -63,20 +63,15 @@ func FindSocket(uid int, getenv func(string) string) []string {
 	return []string{user, system}
 }
 
-// Programs that agentd starts or binds into containers. They lie beside agentd itself, as `make build` leaves them, or in
-// lib/agentd beside its bin, as `make install` does, or in [LibexecDir].
+// Programs that agentd starts or binds into containers.
 const (
 	InitProgram  = "agentd-init"
 	ProbeProgram = "agentd-imageprobe"
-	LibexecDir   = "/usr/lib/agentd"
 )
 
-// FindProgram lists where a program may lie, in order; executable is agentd's own path.
+// FindProgram lists where a program may lie, in order; executable is agentd's own path. They lie beside it in a build,
+// and in PREFIX/lib/agentd where it is installed in PREFIX/bin.
 func FindProgram(executable, name string) []string {
-	bin := filepath.Dir(executable)
-	return []string{
-		filepath.Join(bin, name),
-		filepath.Join(filepath.Dir(bin), "lib", "agentd", name),
-		filepath.Join(LibexecDir, name),
-	}
+	dir := filepath.Dir(executable)
+	return []string{filepath.Join(dir, name), filepath.Join(dir, "..", "lib", "agentd", name)}
 }
