@@ -141,14 +141,17 @@ func (j *journal) String() string {
 // harness is a server over a fake.
 type harness struct {
 	*server.Server
-	fake *fake
-	log  *journal
+	fake     *fake
+	sessions *fakeSessions
+	log      *journal
 }
 
 func newHarness(t *testing.T, change ...func(*server.Options)) *harness {
 	t.Helper()
 	h := &harness{fake: &fake{}, log: &journal{}}
+	h.sessions = newFakeSessions(h.fake)
 	o := server.Options{
+		Sessions: h.sessions.options(), VFolders: fakeVFolders{h.fake}, System: fakeSystem{h.fake},
 		Templates: server.Templates{Reader: h.fake, Writer: h.fake, History: h.fake, Remover: h.fake},
 		Count:     func() int { return 42 },
 		Store:     func(context.Context) error { return nil },

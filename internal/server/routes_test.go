@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ const document = "api_version: v1\n"
 // requests has a good request for every operation of the API, and what the catalog is to be asked by it.
 func requests() map[string]struct{ method, target, body, call string } {
 	type row = struct{ method, target, body, call string }
-	return map[string]row{
+	rows := map[string]row{
 		"create-templates": {"POST", "/v1/templates?file=a.yaml&owner=5", document,
 			`uid 7 owner 5: create "a.yaml" "api_version: v1\n"`},
 		"apply-templates": {"PUT", "/v1/templates?file=-", document, `uid 7 owner own: apply "-" "api_version: v1\n"`},
@@ -43,6 +44,8 @@ func requests() map[string]struct{ method, target, body, call string } {
 		"copy-template": {"POST", "/v1/templates/one/copy", `{"name": "two"}`, `uid 7 owner own: copy "one" to "two"`},
 		"get-health":    {"GET", "/v1/healthz", "", ""},
 	}
+	maps.Copy(rows, sessionRequests())
+	return rows
 }
 
 // operations lists the API's operations as it describes them itself.
