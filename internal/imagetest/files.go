@@ -3,6 +3,7 @@ package imagetest
 import (
 	"archive/tar"
 	"bytes"
+	"crypto/rand"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,7 +38,9 @@ func Busybox(t testing.TB) []File {
 		t.Fatal(err)
 	}
 	files := Etc()
-	files = append(files, File{Name: "bin/busybox", Mode: 0o755, Body: program})
+	files = append(files, File{Name: "bin/busybox", Mode: 0o755, Body: program},
+		// Test processes side by side share an engine: an image of one must not be the image of another.
+		File{Name: "etc/made-by", Mode: 0o644, Body: []byte(t.Name() + " " + rand.Text() + "\n")})
 	for _, applet := range []string{
 		"sh", "cat", "echo", "env", "false", "grep", "head", "hostname", "id", "kill", "ls", "mkdir", "mount", "nc", "ps",
 		"pwd", "rm", "sleep", "sort", "stat", "tail", "test", "touch", "true", "wc", "wget", "yes", "dd", "chmod", "ln", "mv",

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -106,11 +107,14 @@ func schemaName(t reflect.Type, hint string) string {
 // openAnswers lets answers grow new fields: only what clients send is closed against unknown keys.
 func openAnswers(a huma.API) {
 	for name, schema := range a.OpenAPI().Components.Schemas.Map() {
-		if !strings.HasSuffix(name, "Request") {
+		if !strings.HasSuffix(name, "Request") && !slices.Contains(partsOfRequests(), name) {
 			schema.AdditionalProperties = nil
 		}
 	}
 }
+
+// partsOfRequests are the schemas that stand in a request only.
+func partsOfRequests() []string { return []string{"GitAccess", "Overrides", "RegistryLogin"} }
 
 func codes() string {
 	var names []string

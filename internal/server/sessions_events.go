@@ -119,7 +119,7 @@ func (l *listening) tell(
 				return false, err
 			}
 		case <-l.ended:
-			return false, l.rest(out, events)
+			return l.rest(out, events)
 		case <-ctx.Done():
 			return false, nil
 		}
@@ -127,18 +127,18 @@ func (l *listening) tell(
 }
 
 // rest sends what was told before the session's end.
-func (l *listening) rest(out *sink, events <-chan api.Event) error {
+func (l *listening) rest(out *sink, events <-chan api.Event) (behind bool, err error) {
 	for {
 		select {
 		case e, open := <-events:
 			if !open {
-				return nil
+				return true, nil
 			}
 			if err := l.send(out, e); err != nil {
-				return err
+				return false, err
 			}
 		default:
-			return nil
+			return false, nil
 		}
 	}
 }

@@ -23,8 +23,9 @@ func sessionRequests() map[string]struct{ method, target, body, call string } {
 		"launch-session": {"POST", "/v1/sessions", `{"template":"t","overrides":{"environ":{"GONE":null}},` +
 			`"git":{"password":"hunter2"},"enqueue_only":true}`,
 			`uid 7 owner own: launch "t" key "" env true password "hunter2"; uid 7 owner own: find "s0123456789"`},
-		"plan-session": {"POST", "/v1/sessions/-/plan", `{"template":"t","overrides":{}}`, `uid 7 owner own: plan "t"`},
-		"get-session":  {"GET", "/v1/sessions/a%20b", "", find},
+		"plan-session":  {"POST", "/v1/sessions/-/plan", `{"template":"t","overrides":{}}`, `uid 7 owner own: plan "t"`},
+		"list-sessions": {"GET", "/v1/sessions?ended=true", "", `uid 7 owner own: list all=false ended=true`},
+		"get-session":   {"GET", "/v1/sessions/a%20b", "", find},
 		"remove-session": {"DELETE", "/v1/sessions/a%20b", "",
 			`uid 7 owner own: remove "a b"`},
 		"get-session-history": {"GET", "/v1/sessions/a%20b/history", "", find},
@@ -40,7 +41,6 @@ func sessionRequests() map[string]struct{ method, target, body, call string } {
 		"get-system-info":   {"GET", "/v1/system/info", "", `uid 7 owner own: info`},
 		"get-system-doctor": {"GET", "/v1/system/doctor", "", `uid 7 owner own: doctor`},
 		// These cannot fail by the fake's error, or are not answered without a connection: they have tests of their own.
-		"list-sessions":   {"GET", "/v1/sessions", "", ""},
 		"get-events":      {"GET", "/v1/events", "", ""},
 		"exec-in-session": {"POST", "/v1/sessions/a%20b/exec", "", ""},
 	}
