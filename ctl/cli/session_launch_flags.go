@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,7 +15,7 @@ import (
 // launchFlags are the flags of create-from-template as they were typed.
 type launchFlags struct {
 	tag, startup, bootstrap, group, branch, commit, timeout string
-	env, mounts, resources, params                          []string
+	env, volumes, mounts, resources, params                 []string
 
 	revision, maxWait          int
 	noReuse, enqueue           bool
@@ -35,7 +36,7 @@ func (l *launchFlags) add(cmd *cobra.Command) {
 	f.StringVar(&l.bootstrap, "bootstrap-script", "", "`file` with another bootstrap script, or - for standard input")
 	f.StringArrayVarP(&l.env, "env", "e", nil,
 		"set `NAME=VALUE`, NAME to its value here, or NAME- to remove it; may come several times")
-	f.StringArrayVarP(&l.mounts, "volume", "v", nil,
+	f.StringArrayVarP(&l.volumes, "volume", "v", nil,
 		"mount `KEY[:TARGET[:ro]]`: a vfolder, a named path or an absolute path of this machine; KEY- to leave one out; "+
 			"may come several times")
 	f.StringArrayVarP(&l.mounts, "mount", "m", nil, "the same as --volume, `KEY[:TARGET[:ro]]`")
@@ -149,7 +150,7 @@ func (l *launchFlags) maps(cmd *cobra.Command, a *app) (err error) {
 	if o.Env, err = a.environment(cmd, l.env); err != nil {
 		return err
 	}
-	if o.Mounts, err = mountSpecs(cmd, l.mounts); err != nil {
+	if o.Mounts, err = mountSpecs(cmd, append(slices.Clone(l.volumes), l.mounts...)); err != nil {
 		return err
 	}
 	if o.Resources, err = amounts(cmd, l.resources); err != nil {

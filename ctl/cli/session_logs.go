@@ -37,7 +37,8 @@ not text comes through unchanged everywhere else.`,
 	flags := cmd.Flags()
 	flags.BoolVarP(&q.Follow, "follow", "f", false, "go on until the session has ended")
 	flags.StringVarP(&tail, "tail", "n", "all", "`number` of the last lines to begin with, or all")
-	flags.StringVar(&q.Since, "since", "", "leave out what is older than a `time`: 2026-01-02T15:04:05Z, or 10m for ten minutes ago")
+	flags.StringVar(&q.Since, "since", "",
+		"leave out what is older than a `time`: 2026-01-02T15:04:05Z, or 10m for ten minutes ago")
 	flags.StringVar(&q.Step, "step", "", "of one `step` only: bootstrap or startup")
 	flags.BoolVarP(&p.times, "timestamps", "t", false, "begin each line with its time")
 	completeFlag(cmd, "step", logSteps())

@@ -62,7 +62,7 @@ func nothingThere(q api.SessionQuery) string {
 // sessionTable is the list as people see it.
 func (a *app) sessionTable(q api.SessionQuery, sessions []api.Session) *table {
 	t := &table{header: []column{
-		{title: "NAME", shrinks: true}, {title: "ID"}, {title: "STATUS"}, {title: "TYPE"},
+		{title: "NAME", shrinks: true}, {title: "ID"}, {title: "STATUS"}, {title: "TYPE", shrinks: true},
 		{title: "IMAGE", shrinks: true}, {title: "AGE"},
 	}}
 	if q.Ended {

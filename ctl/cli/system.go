@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -125,7 +126,7 @@ Exit status: 1 if something is broken; warnings alone are 0.`,
 func findingLines(findings []api.Finding) []string {
 	var lines []string
 	for _, x := range findings {
-		lines = append(lines, strings.ToUpper(x.Status)+strings.Repeat(" ", max(1, 6-len(x.Status)))+x.Check+": "+oneLine(x.Detail))
+		lines = append(lines, fmt.Sprintf("%-5s %s: %s", strings.ToUpper(x.Status), x.Check, oneLine(x.Detail)))
 		if x.Fix != "" && x.Status != api.FindingOK {
 			lines = append(lines, "      fix: "+oneLine(x.Fix))
 		}

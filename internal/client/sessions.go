@@ -17,11 +17,11 @@ func (c *Client) Launch(ctx context.Context, req api.LaunchRequest, key string) 
 	if key != "" {
 		header.Set(api.IdempotencyHeader, key)
 	}
-	resp, err := c.openStream(ctx, request{method: http.MethodPost, path: api.PathSessions, body: req, header: header})
+	lines, err := c.openStream(ctx, request{method: http.MethodPost, path: api.PathSessions, body: req, header: header})
 	if err != nil {
 		return nil, err
 	}
-	return &EventStream{newLines(ctx, resp)}, nil
+	return &EventStream{lines}, nil
 }
 
 // Plan says what exactly a launch would do, and does nothing.
@@ -81,13 +81,13 @@ func (c *Client) Logs(ctx context.Context, ref string, q api.LogQuery) (*LogStre
 	if q.Tail != nil {
 		params.set("tail", strconv.Itoa(*q.Tail))
 	}
-	resp, err := c.openStream(ctx, request{
+	lines, err := c.openStream(ctx, request{
 		method: http.MethodGet, path: api.PathSessionLogs, ref: &Ref{Name: ref}, query: url.Values(params),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &LogStream{newLines(ctx, resp)}, nil
+	return &LogStream{lines}, nil
 }
 
 // Events opens a stream of events. When it returns, everything that happens from then on will be in it.
@@ -104,9 +104,9 @@ func (c *Client) Events(ctx context.Context, q api.EventQuery) (*EventStream, er
 	if q.Session != "" {
 		r.path, r.ref = api.PathSessionEvents, &Ref{Name: q.Session}
 	}
-	resp, err := c.openStream(ctx, r)
+	lines, err := c.openStream(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return &EventStream{newLines(ctx, resp)}, nil
+	return &EventStream{lines}, nil
 }

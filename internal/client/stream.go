@@ -17,26 +17,26 @@ import (
 // maxStreamLine bounds a line of a stream, in bytes: what listens on the socket need not be agentd.
 const maxStreamLine = 1 << 20
 
-// openStream sends r and returns the answer once its header is here; the body is still to come.
-func (c *Client) openStream(ctx context.Context, r request) (*http.Response, error) {
+// openStream sends r and returns the lines of the answer once its header is here; they are still to come.
+func (c *Client) openStream(ctx context.Context, r request) (lines, error) {
 	req, err := c.prepare(ctx, r)
 	if err != nil {
-		return nil, err
+		return lines{}, err
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.http.Do(req) //nolint:bodyclose // who reads the lines closes them
 	if err != nil {
-		return nil, transportError(ctx, req, err)
+		return lines{}, transportError(ctx, req, err)
 	}
 	c.compareVersions(resp.Header.Get(api.VersionHeader))
 	if resp.StatusCode/100 == 2 {
-		return resp, nil
+		return lines{ctx: ctx, resp: resp, r: bufio.NewReaderSize(resp.Body, 64<<10)}, nil
 	}
 	defer resp.Body.Close() //nolint:errcheck // nothing is written to it
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxStreamLine))
 	if err != nil {
-		return nil, transportError(ctx, req, err)
+		return lines{}, transportError(ctx, req, err)
 	}
-	return nil, problem(req, resp, body)
+	return lines{}, problem(req, resp, body)
 }
 
 // lines reads the lines of an answer's body.
@@ -44,10 +44,6 @@ type lines struct {
 	ctx  context.Context //nolint:containedctx // the request's, to tell an interruption from a failure
 	resp *http.Response
 	r    *bufio.Reader
-}
-
-func newLines(ctx context.Context, resp *http.Response) lines {
-	return lines{ctx: ctx, resp: resp, r: bufio.NewReaderSize(resp.Body, 64<<10)}
 }
 
 // next returns a line without its end, and io.EOF after the last one. The line is valid until the next call.

@@ -54,7 +54,7 @@ func TestFind_ListsInOrder(t *testing.T) {
 		t.Errorf("sockets differ (-want +got):\n%s", diff)
 	}
 	programs := layout.FindProgram("/opt/bin/agentd", layout.InitProgram)
-	want := []string{"/opt/bin/agentd-init", "/opt/lib/agentd/agentd-init", "/usr/lib/agentd/agentd-init"}
+	want := []string{"/opt/bin/agentd-init", "/opt/lib/agentd/agentd-init"}
 	if diff := cmp.Diff(want, programs); diff != "" {
 		t.Errorf("programs differ (-want +got):\n%s", diff)
 	}

@@ -33,7 +33,8 @@ var (
 
 // opener answers a request up to the first byte: what fails here is a problem with its status. What it returns then
 // writes the stream, until it has no more to say or ctx ends: with the client, or with the server.
-type opener[I any] func(ctx context.Context, caller identity.Caller, in *I) (func(ctx context.Context, out *sink) error, error)
+type opener[I any] func(ctx context.Context, caller identity.Caller, in *I) (
+	func(ctx context.Context, out *sink) error, error)
 
 // stream registers a route whose answer has no foreseeable end.
 func stream[I any](s *Server, a huma.API, r route, f form, open opener[I]) {
@@ -53,6 +54,7 @@ func stream[I any](s *Server, a huma.API, r route, f form, open opener[I]) {
 		if err != nil {
 			return nil, failure{classify(ctx, err)}
 		}
+		//nolint:contextcheck // c has the request's
 		return &huma.StreamResponse{Body: func(c huma.Context) { s.pour(c, f, write) }}, nil
 	})
 }
