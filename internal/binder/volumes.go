@@ -59,10 +59,12 @@ func (v *Volumes) Bind(ctx context.Context, s Source) (Bound, error) {
 	name := v.prefix + bindName(s.Session, s.Index)
 	v.keep(name, os.NewFile(uintptr(fd), s.File.Name()))
 	device := fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), fd)
-	if err := v.engine.RemoveVolume(ctx, name); err != nil {
-		return Bound{}, err
+	err = v.engine.RemoveVolume(ctx, name)
+	if err == nil {
+		err = v.engine.CreateBindVolume(ctx, name, device, s.ReadOnly)
 	}
-	if err := v.engine.CreateBindVolume(ctx, name, device, s.ReadOnly); err != nil {
+	if err != nil {
+		v.keep(name, nil)
 		return Bound{}, err
 	}
 	return Bound{Volume: name}, nil
@@ -89,13 +91,29 @@ func (v *Volumes) Release(ctx context.Context, session string) error {
 	}
 	var failures []error
 	for _, name := range names {
-		if err := v.engine.RemoveVolume(ctx, name); err != nil {
-			failures = append(failures, err)
-			continue
-		}
+		failures = append(failures, v.engine.RemoveVolume(ctx, name))
+	}
+	if err := errors.Join(failures...); err != nil {
+		return err
+	}
+	// Also those whose volume somebody else has removed.
+	for _, name := range v.held(v.prefix + session + "-") {
 		v.keep(name, nil)
 	}
-	return errors.Join(failures...)
+	return nil
+}
+
+// held lists the binds with an open descriptor whose names begin with prefix.
+func (v *Volumes) held(prefix string) []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var names []string
+	for name := range v.open {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Sessions lists the sessions that have volumes.

@@ -133,3 +133,29 @@ func TestVolumes_ReleaseRemovesAndClosesItsOwnSessionOnly(t *testing.T) {
 		t.Errorf("left are %v, want s2's and the other agentd's", e.volumes)
 	}
 }
+
+func TestVolumes_AFailureLeavesNothingOpen(t *testing.T) {
+	src := t.TempDir()
+	e := newEngine()
+	v := binder.NewVolumes(e, "i")
+	f := open(t, src)
+	e.fail = errs.New(errs.Unavailable, "no engine")
+	if _, err := v.Bind(t.Context(), binder.Source{Session: "s", File: f}); !errors.Is(err, e.fail) {
+		t.Errorf("gives %v, want the engine's failure", err)
+	}
+	if got := descriptors(t, src); got != 1 {
+		t.Errorf("%d descriptors after a failure, want the caller's only", got)
+	}
+	e.fail = nil
+	if _, err := v.Bind(t.Context(), binder.Source{Session: "s", File: f}); err != nil {
+		t.Fatal(err)
+	}
+	// Somebody removes the volume behind our back.
+	clear(e.volumes)
+	if err := v.Release(t.Context(), "s"); err != nil {
+		t.Fatal(err)
+	}
+	if got := descriptors(t, src); got != 1 {
+		t.Errorf("%d descriptors after the release, want the caller's only", got)
+	}
+}

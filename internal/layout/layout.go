@@ -29,7 +29,9 @@ const (
 //	users/UID/templates/.purged-ID/       a template on its way out; finished at the next start
 //	users/UID/secrets/ID/NNNNNN.json      literal secrets of that revision
 //	users/UID/vfolders/NAME/              a vfolder, the owner's
+//	users/UID/vfolder-index/NAME.json     the record of a vfolder
 //	users/UID/scratch/ID/                 a session's /home/work, the owner's
+//	users/UID/scratch/ID.checkout/        its clone, if that goes elsewhere in the session; the owner's
 //	users/UID/sessions/ID/record.json     a session's record; record.prev.json is the one before
 //	users/UID/sessions/ID/etc/            passwd and group of the session
 //	users/UID/sessions/ID/run/            job, socket, results and log of the session: agentd-init's, the owner's

@@ -160,6 +160,27 @@ func TestExec_OnlyWhereSomethingRuns(t *testing.T) {
 	}
 }
 
+func TestExec_WaitsForAnInitThatIsComingUp(t *testing.T) {
+	h := newHarness(t)
+	h.sessions.enter(session.Preparing, session.Prepared, session.Creating, session.Running)
+	now := time.Now()
+	h.sessions.rec.Started = &now
+	ours, init := pair(t)
+	tries := 0
+	h.sessions.init = func() (*net.UnixConn, error) {
+		if tries++; tries < 3 {
+			return nil, errs.New(errs.Unavailable, "connection refused")
+		}
+		return ours, nil
+	}
+	conn, _, resp := ask(t, h.listen(t), "POST", "/v1/sessions/x/exec", upgrading()...)
+	if resp.StatusCode != http.StatusSwitchingProtocols || tries != 3 {
+		t.Errorf("%d after %d tries", resp.StatusCode, tries)
+	}
+	conn.Close()
+	init.Close()
+}
+
 func TestStream_OutlastsTheDeadlineOfAnswers(t *testing.T) {
 	h := newHarness(t, func(o *server.Options) { o.Limits.Answer = 20 * time.Millisecond })
 	_, _, resp := ask(t, h.listen(t), "GET", "/v1/events?follow=true")

@@ -72,12 +72,39 @@ func (x sessionRoutes) exec(ctx context.Context, caller identity.Caller, in *exe
 		return nil, errs.New(errs.Conflict, "session %s (%s) is %s: only a running one can run commands",
 			rec.Plan.Name, rec.ID, rec.Status)
 	}
-	conn, err := x.Init.Dial(ctx, rec)
+	conn, err := x.dial(ctx, rec)
 	if err != nil && rec.Status == session.Creating {
 		return nil, errs.New(errs.Conflict, "session %s (%s) is only just being made: %w", rec.Plan.Name, rec.ID, err).
 			WithHint("try again when it runs: ctl session wait %s --for RUNNING", rec.ID)
 	}
 	return conn, err
+}
+
+// A session is RUNNING from the start of its container on, and its agentd-init listens a moment later.
+const (
+	initComing = 5 * time.Second
+	initPause  = 20 * time.Millisecond
+)
+
+// dial reaches agentd-init; for a session that has only just been started it waits until somebody listens.
+func (x sessionRoutes) dial(ctx context.Context, rec session.Record) (*net.UnixConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, initComing)
+	defer cancel()
+	fresh := rec.Status == session.Running && rec.Started != nil && time.Since(*rec.Started) < initComing
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		conn, err := x.Init.Dial(ctx, rec)
+		if err == nil || !fresh || !errs.Is(err, errs.Unavailable) {
+			return conn, err //nolint:wrapcheck // it names the session's socket
+		}
+		pause.Reset(initPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return nil, err //nolint:wrapcheck // as above
+		}
+	}
 }
 
 // upgrade answers 101 and joins the client's connection with the session's, byte for byte.

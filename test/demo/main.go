@@ -34,7 +34,7 @@ func run(bin, sample string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	s.say(`agentd keeps session templates and, soon, turns them into running sessions.
+	s.say(`agentd keeps session templates, and turns them into running sessions.
 This shows a template's life with the real programs, as the user who runs this,
 in a directory of its own: ` + s.dir)
 	for _, step := range story() {

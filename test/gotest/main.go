@@ -24,8 +24,9 @@ type event struct {
 type report struct {
 	out                     io.Writer
 	passed, failed, skipped int
-	// output is that of tests and builds that have not ended yet.
+	// output is that of tests and builds that have not ended yet; paused are those among them that wait for their turn.
 	output map[string][]string
+	paused map[string]bool
 	// skips are the names of the tests by the reason that they gave.
 	skips map[string][]string
 }
@@ -41,12 +42,18 @@ func main() {
 		fmt.Fprintln(os.Stderr, "gotest:", err)
 		os.Exit(1)
 	}
-	r := &report{out: os.Stdout, output: map[string][]string{}, skips: map[string][]string{}}
+	r := newReport(os.Stdout)
 	r.read(stdout)
 	err = cmd.Wait()
 	r.summary()
 	if err != nil || r.failed > 0 {
 		os.Exit(1)
+	}
+}
+
+func newReport(out io.Writer) *report {
+	return &report{
+		out: out, output: map[string][]string{}, paused: map[string]bool{}, skips: map[string][]string{},
 	}
 }
 
@@ -71,6 +78,10 @@ func (r *report) read(stdout io.Reader) {
 func (r *report) add(e event) {
 	key := cmp.Or(e.Package, e.ImportPath) + " " + e.Test
 	switch e.Action {
+	case "pause":
+		r.paused[key] = true
+	case "cont":
+		delete(r.paused, key)
 	case "output", "build-output":
 		if e.Test == "" && e.Action == "output" {
 			// The closing line of a package, or what a test program said before it died.
@@ -119,6 +130,10 @@ func reason(output []string) string {
 
 func (r *report) summary() {
 	for _, key := range slices.Sorted(maps.Keys(r.output)) {
+		if r.paused[key] {
+			fmt.Fprintf(r.out, "--- DID NOT RUN: %s\n", key)
+			continue
+		}
 		// Neither passed nor failed: the test program died in it.
 		r.failed++
 		fmt.Fprintf(r.out, "--- DID NOT END: %s\n%s", key, strings.Join(r.output[key], ""))

@@ -18,6 +18,8 @@ const stream = `{"Action":"run","Package":"m/a","Test":"TestGood"}
 {"Action":"output","Package":"m/a","Output":"FAIL\tm/a\t0.1s\n"}
 {"Action":"fail","Package":"m/a"}
 go: something that is not JSON
+{"Action":"output","Package":"m/b","Test":"TestWaits","Output":"=== PAUSE TestWaits\n"}
+{"Action":"pause","Package":"m/b","Test":"TestWaits"}
 {"Action":"output","Package":"m/b","Test":"TestDies","Output":"panic: dead\n"}
 {"Action":"output","Package":"m/b","Output":"FAIL\tm/b\t0.1s\n"}
 {"Action":"fail","Package":"m/b"}
@@ -27,12 +29,13 @@ go: something that is not JSON
 
 func TestReport_CountsAndTellsWhatMatters(t *testing.T) {
 	var out strings.Builder
-	r := &report{out: &out, output: map[string][]string{}, skips: map[string][]string{}}
+	r := newReport(&out)
 	r.read(strings.NewReader(stream))
 	r.summary()
 	text := out.String()
 	for _, want := range []string{
 		"got 1, want 2", "FAIL\tm/a\t0.1s", "go: something that is not JSON", "panic: dead", "c.go:1: undefined: x",
+		"--- DID NOT RUN: m/b TestWaits\n",
 		"skipped, gate root: needs root:\n  m/a TestGated\n",
 	} {
 		if !strings.Contains(text, want) {
