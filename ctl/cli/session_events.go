@@ -62,6 +62,10 @@ func (a *app) events(ctx context.Context, q api.EventQuery, kind string) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		if err != nil && ctx.Err() != nil {
+			// Ctrl-C is how one stops to follow.
+			return exitStatus(exitInterrupted)
+		}
 		if err != nil {
 			return err
 		}

@@ -82,6 +82,9 @@ func (a *app) logs(ctx context.Context, ref string, q api.LogQuery, p *logPrinte
 		switch {
 		case errors.Is(err, io.EOF):
 			return p.finish()
+		case err != nil && ctx.Err() != nil:
+			// Ctrl-C is how one stops to follow.
+			return errors.Join(p.finish(), exitStatus(exitInterrupted))
 		case err != nil && restarting(err) && q.Follow:
 			e := errs.New(errs.Unavailable, "agentd ended the stream; the session goes on")
 			return errors.Join(p.finish(), e.WithHint("ctl session logs -f --tail 0 %s", ref))
