@@ -195,6 +195,9 @@ func TestClient_MemoryStaysWithinItsLimit(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
+	if raceDetector {
+		t.Skip("the race detector's own memory does not fit the limit")
+	}
 	b := newBench(t)
 	r := b.repo("large")
 	r.Sh(`git config core.bigFileThreshold 20m; git config core.compression 1
