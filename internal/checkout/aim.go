@@ -8,6 +8,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"agentd/internal/errs"
+	"agentd/internal/nearword"
 	"agentd/internal/plan"
 )
 
@@ -139,7 +140,7 @@ func near(wanted string, names []string) string {
 	if len(names) == 0 {
 		return "there are none"
 	}
-	slices.SortStableFunc(names, func(a, b string) int { return distance(wanted, a) - distance(wanted, b) })
+	slices.SortStableFunc(names, func(a, b string) int { return nearword.Distance(wanted, a) - nearword.Distance(wanted, b) })
 	more := ""
 	if len(names) > maxNear {
 		names, more = names[:maxNear], ", ..."
@@ -148,26 +149,4 @@ func near(wanted string, names []string) string {
 		names[i] = clean(n, 80)
 	}
 	return "there are: " + strings.Join(names, ", ") + more
-}
-
-// distance is the number of letters to add, drop or change between two names, cut at 80 letters.
-func distance(a, b string) int {
-	a, b = a[:min(len(a), 80)], b[:min(len(b), 80)]
-	row := make([]int, len(b)+1)
-	for i := range row {
-		row[i] = i
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for k := range len(b) {
-			change := corner
-			if a[i] != b[k] {
-				change++
-			}
-			corner = row[k+1]
-			row[k+1] = min(change, row[k]+1, row[k+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -3,6 +3,8 @@ package template
 import (
 	"slices"
 	"strings"
+
+	"agentd/internal/nearword"
 )
 
 // maxGuess bounds the words that are compared, in bytes.
@@ -17,7 +19,7 @@ func nearest(written string, words []string) string {
 	from := folded(written)
 	for _, word := range words {
 		to := folded(word)
-		d := distance(from, to)
+		d := nearword.Distance(from, to)
 		begins := len(from) >= 3 && strings.HasPrefix(to, from)
 		if (begins || d <= tolerance(from, to)) && d < bestDistance {
 			best, bestDistance = word, d
@@ -42,30 +44,6 @@ func tolerance(a, b string) int {
 
 func folded(s string) string {
 	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(s))
-}
-
-// distance counts the letters to insert, delete, change or swap with their neighbour to get from a to b.
-func distance(a, b string) int {
-	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			row[j] = min(row[j-1]+1, last[j]+1, last[j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last = last, row
-	}
-	return last[len(b)]
 }
 
 // didYouMean is the end of a message about an unknown word: the nearest one, or all if they are few.
