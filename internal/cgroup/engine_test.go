@@ -12,6 +12,7 @@ import (
 	"agentd/internal/engine"
 	"agentd/internal/errs"
 	"agentd/internal/imagetest"
+	"agentd/internal/layout"
 	"agentd/internal/testenv"
 )
 
@@ -69,7 +70,7 @@ func (g *ground) run(t *testing.T, l engine.Limits, script string) (engine.Conta
 	session := strings.ToLower(rand.Text()[:10])
 	l.CgroupParent = g.parent
 	id, err := g.Create(t.Context(), engine.Spec{
-		Name: engine.ContainerName(session), Image: g.image, Network: engine.NetworkNone, User: "1000:1000",
+		Name: layout.ContainerName(session), Image: g.image, Network: engine.NetworkNone, User: "1000:1000",
 		Labels:     engine.Labels{Instance: "cgroup-test", Session: session, Nonce: "n"},
 		Entrypoint: []string{"/bin/sh", "-c", script}, Limits: l,
 	})

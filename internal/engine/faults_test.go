@@ -13,6 +13,7 @@ import (
 	"agentd/internal/engine"
 	"agentd/internal/engine/enginetest"
 	"agentd/internal/errs"
+	"agentd/internal/layout"
 	"agentd/internal/testenv"
 )
 
@@ -33,7 +34,7 @@ func testSpec(t *testing.T, e *engine.Engine, session, script string) engine.Spe
 		t.Fatal(err)
 	}
 	return engine.Spec{
-		Name: engine.ContainerName(session), Image: img, Network: engine.NetworkNone,
+		Name: layout.ContainerName(session), Image: img, Network: engine.NetworkNone,
 		Labels:     engine.Labels{Instance: "i", Session: session, Nonce: "n"},
 		Entrypoint: []string{"/bin/sh", "-c", script},
 	}

@@ -1,5 +1,7 @@
 package engine
 
+import "agentd/internal/layout"
+
 // Labels of what we make. An image's labels become its containers' labels, so that a hostile image can carry these: only
 // name, labels and nonce together prove a container to be ours ([Labels.Prove]).
 const (
@@ -21,12 +23,9 @@ type Labels struct {
 	Owner string
 }
 
-// ContainerName is the name of a session's container.
-func ContainerName(session string) string { return "agentd-" + session }
-
 // Prove reports whether the container named name, with the labels got, was made for this session by this agentd.
 func (l Labels) Prove(name string, got Labels) bool {
-	return l.Nonce != "" && name == ContainerName(l.Session) &&
+	return l.Nonce != "" && name == layout.ContainerName(l.Session) &&
 		got.Instance == l.Instance && got.Session == l.Session && got.Nonce == l.Nonce
 }
 

@@ -15,6 +15,7 @@ import (
 	"agentd/internal/engine"
 	"agentd/internal/errs"
 	"agentd/internal/imagetest"
+	"agentd/internal/layout"
 	"agentd/internal/testenv"
 )
 
@@ -110,7 +111,7 @@ func realSpec(t *testing.T, e *engine.Engine, img engine.Image, script string) e
 	t.Helper()
 	session := unique()
 	s := engine.Spec{
-		Name: engine.ContainerName(session), Image: img, Network: engine.NetworkNone, User: "1000:1000", Hostname: session,
+		Name: layout.ContainerName(session), Image: img, Network: engine.NetworkNone, User: "1000:1000", Hostname: session,
 		Labels:     engine.Labels{Instance: "real-" + session, Session: session, Nonce: "n"},
 		Entrypoint: []string{"/bin/sh", "-c", script},
 		Limits:     engine.Limits{MemoryBytes: 64 << 20, Pids: 32},

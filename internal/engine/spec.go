@@ -3,7 +3,7 @@ package engine
 // Spec is a container to make. What it does not mention is not to be had: no capabilities, no new privileges, no restart,
 // no health check, nothing of the image's own ENTRYPOINT, CMD, USER, WORKDIR, STOPSIGNAL and ENV.
 type Spec struct {
-	// Name is unique on the engine: see [ContainerName].
+	// Name is unique on the engine: see [layout.ContainerName].
 	Name   string
 	Image  Image
 	Labels Labels

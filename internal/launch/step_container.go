@@ -4,21 +4,12 @@ import (
 	"context"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"agentd/internal/job"
+	"agentd/internal/layout"
 	"agentd/internal/plan"
 	"agentd/internal/session"
 )
-
-// containerPrefix begins the names of the sessions' containers.
-const containerPrefix = "agentd-"
-
-// ContainerName is the engine's name for a session's container: known before it is made, and found again by it.
-func ContainerName(id string) string { return containerPrefix + id }
-
-// SessionOf is the inverse of [ContainerName].
-func SessionOf(name string) string { return strings.TrimPrefix(name, containerPrefix) }
 
 // containerStep makes the container; nothing of the template is in its configuration but limits and mounts.
 type containerStep struct{}
@@ -47,7 +38,7 @@ func (containerStep) Do(ctx context.Context, a *Attempt) error {
 func (a *Attempt) container(parent string) Container {
 	rec := a.Record()
 	return Container{
-		Name: ContainerName(rec.ID), Hostname: rec.ID, ImageID: rec.Staged.ImageID,
+		Name: layout.ContainerName(rec.ID), Hostname: rec.ID, ImageID: rec.Staged.ImageID,
 		Nonce: rec.Nonce, Owner: strconv.FormatUint(uint64(rec.Owner), 10), User: rec.Plan.User, Mounts: a.mounts(rec),
 		Limits: rec.Plan.Limits, Parent: parent, Network: rec.Plan.Network,
 	}
@@ -74,5 +65,5 @@ func (a *Attempt) mounts(rec session.Record) []Mount {
 
 func (containerStep) Undo(ctx context.Context, a *Attempt) error {
 	rec := a.Record()
-	return a.Containers.Remove(ctx, ContainerName(rec.ID), rec.Nonce)
+	return a.Containers.Remove(ctx, layout.ContainerName(rec.ID), rec.Nonce)
 }

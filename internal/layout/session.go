@@ -1,6 +1,20 @@
 package layout
 
-import "path/filepath"
+import (
+	"path/filepath"
+	"strings"
+)
+
+// containerPrefix begins the names of the sessions' containers.
+const containerPrefix = "agentd-"
+
+// ContainerName is the engine's name for a session's container: known before it is made, and found again by it.
+func ContainerName(session string) string { return containerPrefix + session }
+
+// ParseContainer returns the session that a name made by [ContainerName] belongs to, if it is one.
+func ParseContainer(name string) (session string, ok bool) {
+	return strings.CutPrefix(name, containerPrefix)
+}
 
 // Sessions is the directory of an owner's sessions, one directory an id.
 func (u User) Sessions() string { return filepath.Join(string(u), "sessions") }

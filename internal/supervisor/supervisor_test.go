@@ -154,7 +154,7 @@ func (r removing) Remove(_ context.Context, name, _ string) error {
 func (m *machine) container(id string) *container {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.running[launch.ContainerName(id)]
+	return m.running[layout.ContainerName(id)]
 }
 
 func (m *machine) Steps(ctx context.Context, rec session.Record, tell func(StepResult)) error {

@@ -8,6 +8,7 @@ import (
 	"agentd/internal/errs"
 	"agentd/internal/job"
 	"agentd/internal/launch"
+	"agentd/internal/layout"
 	"agentd/internal/plan"
 )
 
@@ -43,7 +44,8 @@ func (c *Containers) Create(ctx context.Context, want launch.Container) (string,
 }
 
 func (c *Containers) labels(name, nonce, owner string) engine.Labels {
-	return engine.Labels{Instance: c.Host.Instance, Session: launch.SessionOf(name), Nonce: nonce, Owner: owner}
+	id, _ := layout.ParseContainer(name)
+	return engine.Labels{Instance: c.Host.Instance, Session: id, Nonce: nonce, Owner: owner}
 }
 
 func (c *Containers) spec(ctx context.Context, want launch.Container) (engine.Spec, error) {

@@ -11,6 +11,7 @@ import (
 
 	"agentd/internal/engine"
 	"agentd/internal/errs"
+	"agentd/internal/layout"
 	"agentd/internal/plan"
 )
 
@@ -120,7 +121,7 @@ func (c *contract) spec(t testing.TB, ref, script string) engine.Spec {
 	t.Helper()
 	session := unique()
 	s := engine.Spec{
-		Name:  engine.ContainerName(session),
+		Name:  layout.ContainerName(session),
 		Image: must(c.Image(t.Context(), ref))(t),
 		Labels: engine.Labels{
 			Instance: c.instance, Session: session, Nonce: "nonce-" + session, Owner: "1000",
