@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"time"
-
-	"agentd/internal/api"
 )
 
 // statusDelay is the least time between two status lines: a thousand creates are not a thousand messages.
@@ -58,19 +56,4 @@ func (d *daemon) tell(ctx context.Context) {
 }
 
 // count is the number of living templates of all owners.
-func (p *parts) count() int {
-	n, templates := 0, p.store.Templates()
-	for _, uid := range templates.Owners() {
-		name, id := "", ""
-		for {
-			page := templates.List(uid, false, name, id, api.MaxPage)
-			n += len(page)
-			if len(page) < api.MaxPage {
-				break
-			}
-			last := page[len(page)-1]
-			name, id = last.Name, last.ID
-		}
-	}
-	return n
-}
+func (p *parts) count() int { return p.store.Templates().Count() }

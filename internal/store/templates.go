@@ -112,6 +112,17 @@ func (t *Templates) Owners() []uint32 {
 	return uids
 }
 
+// Count returns how many living templates all owners have.
+func (t *Templates) Count() int {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	n := 0
+	for _, o := range t.owners {
+		n += len(o.index.live.heads)
+	}
+	return n
+}
+
 // Owner returns whose template that exact id is.
 func (t *Templates) Owner(id string) (uint32, bool) {
 	t.mu.RLock()
