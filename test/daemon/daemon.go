@@ -28,14 +28,21 @@ type Daemon struct {
 
 // New writes a configuration into dir, whose name must be short: a socket's path ends at 107 bytes.
 func New(program, dir string) (*Daemon, error) {
+	return NewWith(program, dir, fmt.Sprintf("socket: {mode: \"0600\", group: \"%d\"}\n", os.Getgid()))
+}
+
+// NewWith is [New] with a configuration of the caller's own, beside the two directories.
+func NewWith(program, dir, config string) (*Daemon, error) {
 	d := &Daemon{program: program, dir: dir}
-	config := fmt.Sprintf("state_dir: %s\nruntime_dir: %s\nsocket: {mode: \"0600\", group: \"%d\"}\n",
-		filepath.Join(dir, State), filepath.Dir(d.Socket()), os.Getgid())
-	return d, os.WriteFile(filepath.Join(dir, ConfigName), []byte(config), 0o600)
+	text := fmt.Sprintf("state_dir: %s\nruntime_dir: %s\n%s", filepath.Join(dir, State), filepath.Dir(d.Socket()), config)
+	return d, os.WriteFile(filepath.Join(dir, ConfigName), []byte(text), 0o600)
 }
 
 // Socket is the path of the API's socket.
 func (d *Daemon) Socket() string { return filepath.Join(d.dir, "run", "agentd.sock") }
+
+// Running reports whether it was started and not ended since.
+func (d *Daemon) Running() bool { return d.cmd != nil }
 
 // PID is that of the running agentd.
 func (d *Daemon) PID() int { return d.cmd.Process.Pid }
@@ -101,6 +108,9 @@ func (d *Daemon) logText() string {
 
 // Kill ends agentd without warning.
 func (d *Daemon) Kill() error {
+	if d.cmd == nil {
+		return nil
+	}
 	if err := d.cmd.Process.Kill(); err != nil {
 		return err
 	}

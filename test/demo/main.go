@@ -1,14 +1,15 @@
-// Command demo shows a template's life before the reader's eyes: the real programs, run as a user would type it, each
-// step compared with what it should say. It works in a temporary directory and leaves nothing behind.
+// Command demo shows the whole main job before the reader's eyes: from a template to a session, interactive and batch,
+// with the real programs, run as an ordinary user would type it. What each step claims is checked, some of it by asking
+// the engine and the disk. It works in a temporary directory and leaves nothing behind.
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -16,37 +17,33 @@ import (
 )
 
 func main() {
-	bin := flag.String("bin", "bin", "`directory` of the programs agentd and ctl")
-	sample := flag.String("sample", filepath.Join("configs", "templates", "session-template.yaml"), "the template to show")
+	bin := flag.String("bin", "bin", "`directory` of the programs")
 	flag.Parse()
-	if err := run(*bin, *sample); err != nil {
+	if err := run(*bin); err != nil {
 		fmt.Fprintln(os.Stderr, "\ndemo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(bin, sample string) (err error) {
+func run(bin string) (err error) {
 	begin := time.Now()
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	s, err := newStage(bin, sample, signals)
+	// Until the end of the process: a second ctrl-C does not stop the clearing away.
+	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer cancel()
+	s, err := newStage(ctx, bin)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
-	s.say(`agentd keeps session templates, and turns them into running sessions.
-This shows a template's life with the real programs, as the user who runs this,
-in a directory of its own: ` + s.dir)
-	for _, step := range story() {
-		if err := s.play(step); err != nil {
-			return err
-		}
+	steps := story(s)
+	err = s.playAll(ctx, steps)
+	if err != nil {
+		fmt.Printf("\nThat went wrong; clearing away.\n")
 	}
-	if err := s.close(); err != nil {
+	if err := errors.Join(err, s.close()); err != nil {
 		return err
 	}
-	s.say(fmt.Sprintf("Done: %d steps in %.1f s, each as it should be. agentd is stopped and its\n"+
-		"directory removed. README.md tells how to go on.", len(story()), time.Since(begin).Seconds()))
+	fmt.Printf("\nDone: %d steps in %.0f s, each as it should be. README.md tells how to go on.\n",
+		len(steps), time.Since(begin).Seconds())
 	return nil
 }
 

@@ -1,158 +1,141 @@
 package main
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
-	"github.com/creack/pty"
-
-	"agentd/internal/testenv/scratch"
+	"agentd/internal/testenv/dockerd"
 	"agentd/test/daemon"
 )
 
 // stage is where the story is played.
 type stage struct {
+	// dir has everything: the programs, agentd's state, the user's home, the props.
 	dir     string
+	uid     int
 	env     []string
-	signals <-chan os.Signal
 	watched bool
+	engine  *engine
 	agentd  *daemon.Daemon
+	props   *props
+	groups  groups
+	// pid is that of the first session's container, once it runs.
+	pid int
 }
 
-// newStage makes the directory with the sample and a configuration.
-func newStage(bin, sample string, signals <-chan os.Signal) (*stage, error) {
-	bin, err := filepath.Abs(bin)
+// newStage makes the directory, the user, the props and a configuration.
+//
+//nolint:contextcheck // what is begun is cleared away in a time of its own
+func newStage(ctx context.Context, bin string) (s *stage, err error) {
+	host, err := dockerd.Reachable(ctx)
 	if err != nil {
+		return nil, fmt.Errorf("no Docker Engine answers: %w\nhint: with sudo, the demo starts one of its own", err)
+	}
+	s = &stage{watched: onTerminal(), uid: os.Getuid(), groups: lookForGroups()}
+	if s.dir, err = os.MkdirTemp("", "agentd-demo-"); err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(sample)
-	if err != nil {
-		return nil, err
-	}
-	dir, err := os.MkdirTemp("", "agentd-demo-")
-	if err != nil {
-		return nil, err
-	}
-	agentd, err := daemon.New(filepath.Join(bin, "agentd"), dir)
-	if err != nil {
-		return nil, err
-	}
-	s := &stage{
-		dir: dir, signals: signals, watched: onTerminal(), agentd: agentd,
-		// The reader's own agentd, configuration and templates stay out of it.
-		env: append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+dir,
-			"AGENTD_SOCKET="+agentd.Socket(), "LC_ALL=C.UTF-8"),
-	}
-	if !s.watched {
-		s.env = append(s.env, "NO_COLOR=1")
-	}
-	return s, os.WriteFile(filepath.Join(dir, "session-template.yaml"), text, 0o600)
-}
-
-// close ends agentd and removes the directory; it may be called twice.
-func (s *stage) close() error {
-	err := s.stopAgentd()
-	return errors.Join(err, scratch.Remove(s.dir))
-}
-
-func (s *stage) say(text string) {
-	fmt.Printf("\n%s\n", text)
-}
-
-// play tells, shows and runs one step, and compares.
-func (s *stage) play(step step) error {
-	if step.why != "" {
-		s.say(s.style("1", step.why))
-	}
-	fmt.Printf("\n%s\n", s.style("36", "$ "+step.command))
-	if err := s.pause(); err != nil {
-		return err
-	}
-	if step.do != nil {
-		return step.do(s)
-	}
-	out, exit, err := s.shell(step.command)
-	if err != nil {
-		return err
-	}
-	fmt.Print(out)
-	if exit != step.exit {
-		return fmt.Errorf("that ended with %d, not %d", exit, step.exit)
-	}
-	for _, want := range step.want {
-		if !strings.Contains(plain(out), want) {
-			return fmt.Errorf("that did not say %q", want)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
 		}
+	}()
+	if s.uid == 0 {
+		s.uid = freeUID()
+	}
+	if s.engine, err = newEngine(host); err != nil {
+		return nil, err
+	}
+	if err := s.furnish(bin); err != nil {
+		return nil, err
+	}
+	if s.props, err = setUp(ctx, s.dir); err != nil {
+		return nil, err
+	}
+	template := filepath.Join(s.home(), "train.yaml")
+	if err := os.WriteFile(template, []byte(s.template()), 0o644); err != nil { //nolint:gosec // the user reads it
+		return nil, err
+	}
+	s.agentd, err = daemon.NewWith(filepath.Join(s.bin(), "agentd"), s.dir, s.config())
+	return s, err
+}
+
+// config is agentd's: the template's git.example.org is the server of this process.
+func (s *stage) config() string {
+	return fmt.Sprintf(`agent: {id: demo-agent, scaling_group: demo}
+socket: {group: "%d", mode: "0660"}
+engine: {host: "%s"}
+host_paths: {allow: ["%s"]}
+git: {instead_of: {"https://git.example.org/": "%s/"}}
+sessions: {stop_grace: 2s}
+`, s.gid(), s.engine.host, s.home(), s.props.git.URL)
+}
+
+func (s *stage) home() string { return filepath.Join(s.dir, "home") }
+func (s *stage) bin() string  { return filepath.Join(s.dir, "bin") }
+
+// furnish copies the programs to where the user can run them, and makes his home.
+func (s *stage) furnish(bin string) error {
+	if err := os.Chmod(s.dir, 0o711); err != nil { //nolint:gosec // the user passes through
+		return err
+	}
+	if err := os.CopyFS(s.bin(), programs(bin)); err != nil {
+		return err
+	}
+	data := filepath.Join(s.home(), "data")
+	if err := os.MkdirAll(data, 0o755); err != nil { //nolint:gosec // as useradd does
+		return err
+	}
+	numbers := filepath.Join(data, "numbers")
+	if err := os.WriteFile(numbers, []byte("4\n8\n15\n16\n23\n42\n"), 0o644); err != nil { //nolint:gosec // it is no secret
+		return err
+	}
+	for _, path := range []string{s.home(), data, numbers} {
+		if err := os.Chown(path, s.uid, s.gid()); err != nil {
+			return err
+		}
+	}
+	// The reader's own agentd, configuration and templates stay out of it.
+	s.env = []string{
+		"PATH=" + s.bin() + ":" + os.Getenv("PATH"), "HOME=" + s.home(), "TERM=" + os.Getenv("TERM"), "LC_ALL=C.UTF-8",
+		"AGENTD_SOCKET=" + filepath.Join(s.dir, "run", "agentd.sock"), "GIT_TOKEN=" + gitToken,
+	}
+	if !s.watched || os.Getenv("NO_COLOR") != "" {
+		s.env = append(s.env, "NO_COLOR=1")
 	}
 	return nil
 }
 
-// style is for a reader who is watching.
-func (s *stage) style(code, text string) string {
-	if !s.watched || os.Getenv("NO_COLOR") != "" {
-		return text
+// gid is the user's group: a free one of root's making has the number of its user.
+func (s *stage) gid() int {
+	if os.Geteuid() == 0 {
+		return s.uid
 	}
-	return "\x1b[" + code + "m" + text + "\x1b[m"
+	return os.Getgid()
 }
 
-// pause gives a reader the time to read.
-func (s *stage) pause() error {
-	var wait time.Duration
-	if s.watched {
-		wait = 700 * time.Millisecond
-	}
-	select {
-	case sig := <-s.signals:
-		return fmt.Errorf("ended by %v", sig)
-	case <-time.After(wait):
-		return nil
-	}
-}
-
-// shell runs a command in a terminal of 80 columns, for that is where a user sees it.
-func (s *stage) shell(command string) (out string, exit int, err error) {
-	cmd := exec.Command("sh", "-c", command)
-	cmd.Dir, cmd.Env = s.dir, s.env
-	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
-	if err != nil {
-		return "", 0, err
-	}
-	defer terminal.Close() //nolint:errcheck // it was only read
-	// A command that hangs is ended with its terminal.
-	timer := time.AfterFunc(30*time.Second, func() { _ = cmd.Process.Kill() })
-	defer timer.Stop()
-	var buf bytes.Buffer
-	// Linux says EIO when the last one has closed the other end.
-	if _, err := io.Copy(&buf, terminal); err != nil && !errors.Is(err, syscall.EIO) {
-		return "", 0, err
-	}
-	err = cmd.Wait()
-	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && !failed {
-		return "", 0, err
-	}
-	return strings.ReplaceAll(buf.String(), "\r\n", "\n"), cmd.ProcessState.ExitCode(), nil
-}
-
-// plain is the text without colours.
-func plain(text string) string {
-	for {
-		before, rest, found := strings.Cut(text, "\x1b[")
-		if !found {
-			return text
+// freeUID is a number that no user of this machine has.
+func freeUID() int {
+	for uid := 20400; ; uid++ {
+		if _, err := user.LookupId(strconv.Itoa(uid)); err != nil {
+			return uid
 		}
-		_, after, _ := strings.Cut(rest, "m")
-		text = before + after
 	}
 }
 
-func (s *stage) startAgentd() error { return s.agentd.Start(s.env) }
-func (s *stage) killAgentd() error  { return s.agentd.Kill() }
-func (s *stage) stopAgentd() error  { return s.agentd.Stop() }
+// instance is the id of the demo's agentd, by which all that it makes is known; empty before its first start.
+func (s *stage) instance() string {
+	text, err := os.ReadFile(filepath.Join(s.dir, daemon.State, "instance-id"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
+func (s *stage) startAgentd() error { return s.agentd.Start(os.Environ()) }

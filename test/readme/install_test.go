@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"agentd/internal/testenv"
+	"agentd/test/daemon"
 )
 
 // TestInstall_PutsEachFileInItsPlace installs into an empty directory, looks, and takes it away again.
@@ -24,7 +25,7 @@ func TestInstall_PutsEachFileInItsPlace(t *testing.T) {
 	run := func(target string) {
 		t.Helper()
 		// -o: the programs are there, and other tests are using them.
-		cmd := exec.CommandContext(t.Context(), "make", "-o", "build", target, "DESTDIR="+dest, "PREFIX=/usr")
+		cmd := exec.CommandContext(t.Context(), "make", "-o", "build", target, "DESTDIR="+dest, "PREFIX=/usr", "BIN="+os.Getenv(testenv.BinEnv))
 		cmd.Dir = testenv.ModuleRoot(t)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("make %s: %v\n%s", target, err, out)
@@ -56,6 +57,46 @@ func TestInstall_PutsEachFileInItsPlace(t *testing.T) {
 	run("uninstall")
 	if diff := cmp.Diff(want[:1], files(t, dest)); diff != "" {
 		t.Errorf("left after uninstall (-want +got):\n%s", diff)
+	}
+}
+
+// TestInstall_DaemonFindsWhatRunsInSessions starts the installed agentd, and asks it where agentd-init and the probe are.
+func TestInstall_DaemonFindsWhatRunsInSessions(t *testing.T) {
+	testenv.Tool(t, "make")
+	if os.Getenv(testenv.BinEnv) == "" {
+		t.Skip("gate build: only in make test, which has built the programs")
+	}
+	dest, dir := t.TempDir(), testenv.Dir(t)
+	cmd := exec.CommandContext(t.Context(), "make", "-o", "build", "install", "DESTDIR="+dest, "BIN="+os.Getenv(testenv.BinEnv))
+	cmd.Dir = testenv.ModuleRoot(t)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("make install: %v\n%s", err, out)
+	}
+	for _, hint := range []string{"systemd-sysusers", "systemd-tmpfiles --create", "systemctl enable --now agentd.socket"} {
+		if !strings.Contains(string(out), hint) {
+			t.Errorf("make install does not say %q:\n%s", hint, out)
+		}
+	}
+	local := filepath.Join(dest, "usr", "local")
+	d, err := daemon.New(filepath.Join(local, "bin", "agentd"), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Start(append(os.Environ(), "HOME="+dir)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	doctor := exec.CommandContext(t.Context(), filepath.Join(local, "bin", "ctl"), "--socket", d.Socket(), "system", "doctor")
+	// Its status tells of the whole machine, which may have no engine.
+	out, _ = doctor.CombinedOutput() //nolint:errcheck // see above
+	want := "OK    programs: what runs in sessions is in " + filepath.Join(local, "lib", "agentd")
+	if !strings.Contains(string(out), want+"\n") {
+		t.Errorf("the doctor does not say %q:\n%s", want, out)
 	}
 }
 

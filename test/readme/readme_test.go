@@ -17,10 +17,10 @@ func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
 // building is the line that the test replaces: the programs are there.
 const building = "make build && PATH=$PWD/bin:$PATH"
 
-// TestReadme_FirstSessionByHand types what the reader would type, into one shell, as a user who is not root.
-func TestReadme_FirstSessionByHand(t *testing.T) {
+// TestReadme_TemplateByHand types what the reader would type, into one shell, as a user who is not root.
+func TestReadme_TemplateByHand(t *testing.T) {
 	root := testenv.ModuleRoot(t)
-	commands := section(t, filepath.Join(root, "README.md"), "## A first session by hand")
+	commands := section(t, filepath.Join(root, "README.md"), "## A template by hand")
 	if len(commands) < 10 || commands[0] != building {
 		t.Fatalf("the commands of the section are %q", commands)
 	}
