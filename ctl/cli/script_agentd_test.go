@@ -24,12 +24,12 @@ type running struct {
 
 // agentd starts and ends the script's own agentd.
 func agentd(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: agentd start|stop|kill")
+	if neg || len(args) != 1 && (len(args) != 2 || args[0] != "start") {
+		ts.Fatalf("usage: agentd start [USER]|stop|kill")
 	}
 	switch args[0] {
 	case "start":
-		start(ts)
+		start(ts, args[1:])
 	case "stop":
 		end(ts, syscall.SIGTERM)
 	case "kill":
@@ -40,7 +40,7 @@ func agentd(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // start runs agentd and waits for its word over sd_notify.
-func start(ts *testscript.TestScript) {
+func start(ts *testscript.TestScript, user []string) {
 	notify := filepath.Join(ts.Getenv("WORK"), "notify")
 	os.Remove(notify) // it is there only at a second start
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})
@@ -57,6 +57,10 @@ func start(ts *testscript.TestScript) {
 		"XDG_RUNTIME_DIR=" + ts.Getenv("WORK"),
 	}
 	r.cmd.Stderr = log
+	if len(user) == 1 {
+		ts.Check(startAs(ts, r.cmd, user[0]))
+		ts.Check(os.Chmod(notify, 0o777))
+	}
 	ts.Check(r.cmd.Start())
 	go func() {
 		r.cmd.Wait() // its status is asked for where it matters
@@ -121,7 +125,11 @@ func lookPath(ts *testscript.TestScript, name string) string {
 }
 
 // slot is where Setup leaves room for the script's agentd.
-type slot struct{ running *running }
+type slot struct {
+	running *running
+	// counted is what `count before` has seen.
+	counted []string
+}
 
 type slotKey struct{}
 

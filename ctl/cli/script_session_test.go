@@ -32,6 +32,9 @@ type world struct {
 	registry *imagetest.Registry
 	login    *imagetest.Registry
 	git      *gittest.Server
+	hosts    *hosts
+	// stall is a registry that sends half of a layer, and then nothing.
+	stall *imagetest.Registry
 	// commits are the tips of the branches 22.03 and main of the sample's repository.
 	commit, tip string
 }
@@ -42,6 +45,19 @@ type world struct {
 //	interrupt PATTERN USER STATUS COMMAND...     run as a user; ctrl-C when PATTERN has appeared on its standard error; it
 //	                                             must end with STATUS
 //	nothing-left                                 no session, container, mount or directory of the script's agentd is left
+//	agentd start USER                            that user's own agentd: his configuration, his state, an engine that he may
+//	                                             talk to; the state is where nothing-left looks from then on
+//	fetched REPOSITORY COUNT...                  how often an engine got each layer of it from $REGISTRY or $LOGIN
+//	asked REPOSITORY:TAG COUNT                   how often an engine asked what it is
+//	docker ARG...                                the engine's own command
+//	image NAME PROGRAM...                        an image of that name, with those files of the script in /bin; or arm64
+//	[emulates-arm64]                             condition: this machine runs programs for arm64 by qemu
+//	$TLS, $SSH, $AGENT                           git hosts, and an agent with a key for the second; ca.pem is the
+//	                                             authority of the first one, known_hosts has the key of the other
+//	$SUB, $SHORT                                 of team/app there: the tip of its branch main, in full and abbreviated
+//	count before|after                           compares what there is of the script's agentd: containers, volumes,
+//	                                             networks, mounts, directories, child processes
+//	$STALL                                       a registry that sends half of a layer, and then nothing
 //	$REGISTRY, $LOGIN                            registries: the second one wants alice and sesame
 //	$CPUS                                        how many cores there are
 //	$COMMIT, $TIP                                of the sample's repository: of the branch 22.03, and of main
@@ -70,7 +86,13 @@ func TestSessionScripts(t *testing.T) {
 			"same":         same,
 			"interrupt":    interrupt,
 			"nothing-left": w.nothingLeft,
+			"count":        w.count,
+			"fetched":      w.hosts.fetched,
+			"asked":        w.hosts.asked,
+			"docker":       w.hosts.docker,
+			"image":        w.hosts.image,
 		},
+		Condition: w.hosts.condition,
 	})
 }
 
@@ -96,6 +118,7 @@ func newWorld(t *testing.T, engine *testenv.DockerEngine) *world {
 	secret.Commit("first", map[string]string{"README.md": "secret\n"})
 	w.git = gittest.Serve(t, dir)
 	w.git.Wrap(func(git http.Handler) http.Handler {
+		git = hanging(git)
 		return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 			user, password, _ := r.BasicAuth()
 			if strings.HasPrefix(r.URL.Path, "/team/secret") && (user != "alice" || password != "hunter2") {
@@ -106,15 +129,21 @@ func newWorld(t *testing.T, engine *testenv.DockerEngine) *world {
 			git.ServeHTTP(out, r)
 		})
 	})
+	w.hosts = newHosts(t, w)
+	w.serveFaults(t)
 	return w
 }
 
 // setup adds the world to a script.
 func (w *world) setup(env *testscript.Env) error {
 	env.Setenv("REGISTRY", w.registry.Host())
+	env.Setenv("STALL", w.stall.Host())
 	env.Setenv("LOGIN", w.login.Host())
 	env.Setenv("COMMIT", w.commit)
 	env.Setenv("TIP", w.tip)
+	if err := w.hosts.setup(env); err != nil {
+		return err
+	}
 	env.Setenv("CPUS", strconv.Itoa(runtime.NumCPU()))
 	text := fmt.Sprintf(`agent: {id: story, scaling_group: default}
 state_dir: %[1]s/state
@@ -123,9 +152,12 @@ socket: {path: %[1]s/run/agentd.sock, group: "%[2]d", mode: "0660"}
 engine: {host: "%[3]s", pull_timeout: 1m, stall_timeout: 10s}
 sessions: {stop_grace: 2s, bootstrap_timeout: 20s, defaults: {cpu: "0.2", mem: 64m}}
 host_paths: {named: {hostpath-test: {path: %[1]s/desktop}}}
-git: {timeout: 20s, instead_of: {"https://github.com/": "%[4]s/"}}
+git:
+  timeout: 20s
+  ca_file: %[1]s/ca.pem
+  instead_of: {"https://github.com/": "%[4]s/", "https://git.example.com/": "%[5]s/"}
 log: {level: debug}
-`, env.WorkDir, socketGroup, w.engine.Host, w.git.URL)
+`, env.WorkDir, socketGroup, w.engine.Host, w.git.URL, w.hosts.tls.URL)
 	desktop := filepath.Join(env.WorkDir, "desktop")
 	if err := os.Mkdir(desktop, 0o755); err != nil {
 		return err
@@ -212,7 +244,8 @@ func (w *world) nothingLeft(ts *testscript.TestScript, neg bool, args []string) 
 		ts.Fatalf("usage: nothing-left")
 	}
 	work := ts.Getenv("WORK")
-	instance := strings.TrimSpace(ts.ReadFile(filepath.Join(work, "state", "instance-id")))
+	state := stateDir(ts)
+	instance := strings.TrimSpace(ts.ReadFile(filepath.Join(state, "instance-id")))
 	cmd := exec.Command("docker", "-H", w.engine.Host, "ps", "-aq", "--filter", "label=io.agentd.instance="+instance)
 	if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 		ts.Fatalf("containers are left: %s %v", out, err)
@@ -223,8 +256,8 @@ func (w *world) nothingLeft(ts *testscript.TestScript, neg bool, args []string) 
 			ts.Fatalf("a mount is left: %s", at)
 		}
 	}
-	for _, pattern := range []string{"state/users/*/sessions/*", "state/users/*/scratch/*"} {
-		left, err := filepath.Glob(filepath.Join(work, pattern))
+	for _, pattern := range []string{"users/*/sessions/*", "users/*/scratch/*"} {
+		left, err := filepath.Glob(filepath.Join(state, pattern))
 		ts.Check(err)
 		if len(left) > 0 {
 			ts.Fatalf("files are left: %v", left)

@@ -56,15 +56,17 @@ type Engine struct {
 // Sessions are the rules for all sessions.
 type Sessions struct {
 	// User may be UID:GID too.
-	User             string          `yaml:"user" match:"^(caller|image|[0-9]+(:[0-9]+)?)$" want:"caller, image or UID"`
-	Network          string          `yaml:"network" enum:"isolated,none"`
-	BootstrapTimeout time.Duration   `yaml:"bootstrap_timeout" min:"1s" max:"52w"`
-	StopGrace        time.Duration   `yaml:"stop_grace" min:"0s" max:"1h"`
-	KeepRecords      time.Duration   `yaml:"keep_records" min:"0s" max:"520w"`
-	KeepFiles        time.Duration   `yaml:"keep_files" min:"0s" max:"520w"`
-	LogMax           resource.Bytes  `yaml:"log_max" min:"64k"`
-	PIDs             int             `yaml:"pids" min:"16" max:"4194304"`
-	Defaults         SessionDefaults `yaml:"defaults"`
+	User             string        `yaml:"user" match:"^(caller|image|[0-9]+(:[0-9]+)?)$" want:"caller, image or UID"`
+	Network          string        `yaml:"network" enum:"isolated,none"`
+	BootstrapTimeout time.Duration `yaml:"bootstrap_timeout" min:"1s" max:"52w"`
+	StopGrace        time.Duration `yaml:"stop_grace" min:"0s" max:"1h"`
+	KeepRecords      time.Duration `yaml:"keep_records" min:"0s" max:"520w"`
+	KeepFiles        time.Duration `yaml:"keep_files" min:"0s" max:"520w"`
+	// LeftoverGrace is how long what belongs to no session is left alone.
+	LeftoverGrace time.Duration   `yaml:"leftover_grace" min:"1s" max:"1w"`
+	LogMax        resource.Bytes  `yaml:"log_max" min:"64k"`
+	PIDs          int             `yaml:"pids" min:"16" max:"4194304"`
+	Defaults      SessionDefaults `yaml:"defaults"`
 }
 
 // SessionDefaults are the amounts for a template that names none.
@@ -112,6 +114,8 @@ type Git struct {
 	Schemes  []string       `yaml:"schemes" enum:"https,ssh,http,git,file"`
 	// InsteadOf replaces the beginning of a URL, as git's url.X.insteadOf; the longest one that fits wins.
 	InsteadOf map[string]string `yaml:"instead_of" match:"^[a-z]+://[^@]+$" want:"a URL without a user"`
+	// CAFile holds certificates, in PEM, of authorities to trust beside the system's, as git's http.sslCAInfo.
+	CAFile string `yaml:"ca_file" abs:"yes"`
 }
 
 // Log is agentd's own log, on standard error.

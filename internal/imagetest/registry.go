@@ -4,9 +4,11 @@ import (
 	"errors"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,6 +32,8 @@ type Registry struct {
 	layers map[string]bool
 	// asked counts how often a tag was resolved, by repository:tag; an engine does it by HEAD, and then asks by digest.
 	asked map[string]int
+	// fetched counts how often each layer of a repository was asked for, by repository and digest.
+	fetched map[string]map[string]int
 	// reached is closed and made anew when a request meets the fault.
 	reached chan struct{}
 	// gone is closed when the test ends, for what hangs.
@@ -42,7 +46,8 @@ func Serve(t testing.TB, l net.Listener) *Registry {
 	t.Helper()
 	r := &Registry{
 		host: l.Addr().String(), store: registry.New(registry.Logger(log.New(io.Discard, "", 0))),
-		layers: map[string]bool{}, asked: map[string]int{}, reached: make(chan struct{}), gone: make(chan struct{}),
+		layers: map[string]bool{}, asked: map[string]int{}, fetched: map[string]map[string]int{},
+		reached: make(chan struct{}), gone: make(chan struct{}),
 	}
 	server := &http.Server{Handler: r, ErrorLog: log.New(io.Discard, "", 0)} //nolint:gosec // a test's own, on loopback
 	done := make(chan error, 1)
@@ -123,6 +128,13 @@ func (r *Registry) Asked(path string) int {
 	return r.asked[path]
 }
 
+// Fetched is how often each layer of the repository, as team/app, was asked for, sorted.
+func (r *Registry) Fetched(repository string) []int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Values(r.fetched[repository]))
+}
+
 // ServeHTTP serves the registry, its login and its fault.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
@@ -141,6 +153,12 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	r.mu.Lock()
 	isLayer := what == "blobs" && r.layers[item] && req.Method == http.MethodGet
+	if isLayer {
+		if r.fetched[repository] == nil {
+			r.fetched[repository] = map[string]int{}
+		}
+		r.fetched[repository][item]++
+	}
 	r.mu.Unlock()
 	if fault.spoil(r, w, req, what == "manifests", isLayer) {
 		return

@@ -18,6 +18,8 @@ const (
 	GateRoot   = "root"
 	GateEngine = "engine"
 	GateVM     = "vm"
+	// GateEmulator is an emulator for the programs of arm64, registered so that containers have it (flag F).
+	GateEmulator = "emulator"
 )
 
 // Root skips a test that needs to be run by root.
