@@ -9,8 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
@@ -18,6 +20,9 @@ import (
 	"agentd/internal/api"
 	"agentd/internal/frame"
 )
+
+// execLimit bounds an exec of these tests: only a broken one takes so long.
+const execLimit = 30 * time.Second
 
 // initAt serves one exec at a socket, as agentd and agentd-init would; play has the frames after the request.
 func initAt(t *testing.T, play func(req frame.Request, r *frame.Reader, w *frame.Writer)) string {
@@ -32,15 +37,18 @@ func initAt(t *testing.T, play func(req frame.Request, r *frame.Reader, w *frame
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := make(chan struct{})
+	var playing sync.WaitGroup
 	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		defer close(done)
+		playing.Add(1)
+		defer playing.Done()
 		conn, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		defer conn.Close()
+		// A frame that never comes fails the test, and does not hold it up.
+		conn.SetDeadline(time.Now().Add(execLimit))
 		fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", api.FrameProtocol)
 		r := frame.NewReader(buffered)
 		_, payload, err := r.Next()
@@ -53,8 +61,8 @@ func initAt(t *testing.T, play func(req frame.Request, r *frame.Reader, w *frame
 	})}
 	go srv.Serve(l)
 	t.Cleanup(func() {
-		<-done
 		srv.Close()
+		playing.Wait()
 	})
 	return path
 }
@@ -78,6 +86,11 @@ func TestExec_TerminalIsRawAndResizes(t *testing.T) {
 			t.Errorf("request: %+v", e)
 		}
 		w.WriteJSON(frame.TypeStarted, frame.Started{PID: 5, TTY: true})
+		// Keys that come before the terminal is raw are the kernel's: it makes a signal and the end of the input of them.
+		if !raw(t, tty) {
+			t.Error("the terminal did not become raw")
+			return
+		}
 		// The keys of ctrl-C and ctrl-D are bytes like any others, and come without an Enter.
 		person.Write([]byte("\x03\x04x"))
 		got := ""
@@ -109,6 +122,9 @@ func TestExec_TerminalIsRawAndResizes(t *testing.T) {
 	if after := fmt.Sprint(attributes(t, tty)); after != before {
 		t.Errorf("the terminal was left raw: %s, was %s", after, before)
 	}
+	if t.Failed() {
+		return // nothing may ever be shown
+	}
 	shown := make([]byte, 4)
 	if _, err := io.ReadFull(person, shown); err != nil || string(shown) != "a\r\nb" {
 		t.Errorf("shown %q, %v", shown, err)
@@ -117,6 +133,16 @@ func TestExec_TerminalIsRawAndResizes(t *testing.T) {
 
 func parseRequest(payload []byte) (req frame.Request, err error) {
 	return req, json.Unmarshal(payload, &req)
+}
+
+// raw waits until the terminal passes keys on as they are.
+func raw(t *testing.T, tty *os.File) bool {
+	for end := time.Now().Add(execLimit); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if attributes(t, tty).Lflag&(unix.ICANON|unix.ISIG|unix.ECHO) == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func attributes(t *testing.T, tty *os.File) unix.Termios {

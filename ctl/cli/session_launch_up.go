@@ -29,8 +29,9 @@ type bringing struct {
 func (b *bringing) up(ctx context.Context) (api.Session, error) {
 	for tries := 0; ; tries++ {
 		s, err := b.once(ctx)
-		// Without a connection ever made there is nothing to come back to; one that broke may have left a session.
-		again := errs.Is(err, errs.Unavailable) || errs.Is(err, errs.NoDaemon) && b.accepted
+		// Without a connection ever made there is nothing to come back to; one that broke may have left a session. What
+		// an agentd that never accepted it answers is its word: an engine that is down does not come up by asking.
+		again := client.Broken(err) || b.accepted && restarting(err)
 		if err == nil || !again || tries >= reconnectTries {
 			return s, err
 		}

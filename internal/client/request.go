@@ -129,8 +129,20 @@ func transportError(ctx context.Context, req *http.Request, err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
 	}
-	return errs.New(errs.Unavailable, "%s: the connection broke: %w", what, err).
+	return errs.New(errs.Unavailable, "%s: the connection broke: %w", what, brokenError{err}).
 		WithHint("agentd may have been restarted: see whether it was done, and try again")
+}
+
+// brokenError is the end of a connection before its answer was there.
+type brokenError struct{ error }
+
+func (b brokenError) Unwrap() error { return b.error }
+
+// Broken reports whether err says that a connection broke before its answer was there: what was asked for may have been
+// done. An agentd that answers that something is unavailable is no such thing: it was not.
+func Broken(err error) bool {
+	_, ok := errors.AsType[brokenError](err)
+	return ok
 }
 
 // problem turns the answer to a failed request back into the error that agentd raised.

@@ -18,18 +18,7 @@ import (
 // Exec runs a command in a session and returns the connection to it, for frame.Stream: the request has been sent. ctx
 // bounds only the way to there.
 func (c *Client) Exec(ctx context.Context, ref string, e frame.Exec) (net.Conn, error) {
-	conn, err := c.upgrade(ctx, request{
-		method: http.MethodPost, path: api.PathSessionExec, ref: &Ref{Name: ref},
-		header: http.Header{"Connection": {"Upgrade"}, "Upgrade": {api.FrameProtocol}},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := frame.Send(conn, frame.Request{Op: frame.OpExec, Exec: &e}); err != nil {
-		conn.Close() //nolint:errcheck // it is of no use any more
-		return nil, err
-	}
-	return conn, nil
+	return c.send(ctx, api.PathSessionExec, ref, frame.Request{Op: frame.OpExec, Exec: &e})
 }
 
 // upgrade sends r on a connection of its own, which is the caller's from the answer 101 on.
@@ -80,6 +69,9 @@ func (c *Client) shake(conn net.Conn, req *http.Request) (net.Conn, error) {
 	if !strings.EqualFold(resp.Header.Get("Upgrade"), api.FrameProtocol) {
 		return nil, errs.New(errs.Unavailable, "%s: the connection became %q, not %s",
 			req.URL.Path, resp.Header.Get("Upgrade"), api.FrameProtocol)
+	}
+	if r.Buffered() == 0 {
+		return conn, nil // as it is, the kernel can copy from it
 	}
 	return &upgradedConn{Conn: conn, r: r}, nil
 }

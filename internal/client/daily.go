@@ -1,0 +1,20 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"agentd/internal/api"
+)
+
+// RenameSession gives a living session another name.
+func (c *Client) RenameSession(ctx context.Context, ref, name string) (api.Session, error) {
+	return call[api.Session](ctx, c, request{
+		method: http.MethodPost, path: api.PathSessionRename, ref: &Ref{Name: ref}, body: api.RenameRequest{Name: name},
+	})
+}
+
+// DiskUse says what of the agent's takes room on the disk.
+func (c *Client) DiskUse(ctx context.Context) (api.DiskUse, error) {
+	return call[api.DiskUse](ctx, c, request{method: http.MethodGet, path: api.PathSystemDisk})
+}
