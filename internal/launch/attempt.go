@@ -15,6 +15,8 @@ type Attempt struct {
 	Dir Directories
 	// InitPath is agentd-init on the host.
 	InitPath string
+	// BootID names the boot of the machine that this process lives in.
+	BootID string
 	// Secrets came with the launch and are stored nowhere; they are zero after a restart.
 	Secrets Secrets
 	// Clock is time.Now outside tests.

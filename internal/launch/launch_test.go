@@ -76,10 +76,6 @@ func (w *world) Etc(context.Context, session.Record, []byte, []byte) error {
 	return w.do("etc", func() {})
 }
 
-func (w *world) Targets(context.Context, session.Record, []launch.Target) error {
-	return w.do("targets", func() {})
-}
-
 func (w *world) Hand(context.Context, session.Record, string, []byte) error {
 	return w.do("hand", func() { w.handed = true })
 }
@@ -88,8 +84,15 @@ func (w *world) Clear(context.Context, session.Record) error {
 	return w.do("clear", func() { w.dirs, w.handed = false, false })
 }
 
-func (w *world) Bind(_ context.Context, _ session.Record, i int) (launch.Bind, error) {
-	return launch.Bind{Path: fmt.Sprint("/mnt/", i)}, w.do("bind", func() { w.binds[i] = true })
+func (w *world) Bind(_ context.Context, rec session.Record) ([]launch.Bind, error) {
+	binds := make([]launch.Bind, len(rec.Plan.Mounts))
+	for i := range binds {
+		if err := w.do("bind", func() { w.binds[i] = true }); err != nil {
+			return nil, err
+		}
+		binds[i].Path = fmt.Sprint("/mnt/", i)
+	}
+	return binds, w.do("targets", func() {})
 }
 
 func (w *world) Release(context.Context, session.Record) error {

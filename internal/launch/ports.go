@@ -26,6 +26,8 @@ type Image struct {
 	Volumes []string
 	// Passwd and Group are the image's own files; nil if it has none.
 	Passwd, Group []byte
+	// Leads has the places of ours that are links in the image, and where those lead; "" if nowhere.
+	Leads map[string]string
 	// ShellError says why /bin/sh cannot run here; empty if it can.
 	ShellError string
 }
@@ -53,8 +55,6 @@ type clones interface {
 type scratches interface {
 	// Make makes the session's directories with their owners; it is safe twice.
 	Make(ctx context.Context, rec session.Record) error
-	// Targets makes the mountpoints, without following links.
-	Targets(ctx context.Context, rec session.Record, targets []Target) error
 	// Etc writes the session's passwd and group.
 	Etc(ctx context.Context, rec session.Record, passwd, group []byte) error
 	// Hand writes a file of mode 0400 for agentd-init into the session's run directory, the session user's.
@@ -80,7 +80,9 @@ type Bind struct {
 
 // binds holds the sources of a session's mounts.
 type binds interface {
-	Bind(ctx context.Context, rec session.Record, index int) (Bind, error)
+	// Bind opens the source of each mount of the plan and holds it, and then makes the mountpoints, which [Targets]
+	// lists, in the scratch, without following links: all of it as the caller, in one child that is he.
+	Bind(ctx context.Context, rec session.Record) ([]Bind, error)
 	// Release lets go of all that a session has; it is safe twice and from the record alone.
 	Release(ctx context.Context, rec session.Record) error
 }

@@ -27,7 +27,8 @@ func (containerStep) Do(ctx context.Context, a *Attempt) error {
 	if err := a.Commit(func(r *session.Record) { r.Intent = "create the container" }); err != nil {
 		return err
 	}
-	id, err := a.Containers.Create(ctx, a.container(parent))
+	// Not cancelled in the middle: an engine that was told to create does so, and then it would be after the undo.
+	id, err := a.Containers.Create(context.WithoutCancel(ctx), a.container(parent))
 	if err != nil {
 		return err
 	}

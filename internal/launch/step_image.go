@@ -2,6 +2,9 @@ package launch
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"agentd/internal/errs"
 	"agentd/internal/plan"
@@ -47,11 +50,32 @@ func fitsPlan(image Image, p plan.Plan) error {
 		return errs.New(errs.Invalid, "image %s has neither ENTRYPOINT nor CMD for x-agentd.startup_from",
 			p.Image.Reference).WithHint("write spec.kernel.run.startup instead")
 	}
+	if err := leadsAstray(image, p); err != nil {
+		return err
+	}
 	needsShell := p.Steps.Bootstrap != "" || p.Steps.Startup != ""
 	if needsShell && image.ShellError != "" {
 		return errs.New(errs.Invalid, "image %s cannot run the bootstrap and startup commands: %s", p.Image.Reference,
 			image.ShellError).
 			WithHint("use an image with a /bin/sh for %s", p.Image.Platform)
+	}
+	return nil
+}
+
+// leadsAstray refuses an image with a link in a place of ours that leads nowhere, or into what is mounted in the session:
+// the engine follows it, and makes what is missing there as root, in a directory of the host's.
+func leadsAstray(image Image, p plan.Plan) error {
+	mounted := []string{plan.HomeDir}
+	for _, m := range p.Mounts {
+		mounted = append(mounted, m.Target)
+	}
+	for _, name := range slices.Sorted(maps.Keys(image.Leads)) {
+		to := image.Leads[name]
+		into := func(target string) bool { return to == target || strings.HasPrefix(to, target+"/") }
+		if to == "" || slices.ContainsFunc(mounted, into) {
+			return errs.New(errs.Invalid, "image %s: %s is a symbolic link that leads into nothing of the image's own",
+				p.Image.Reference, name).WithHint("make it a file or directory in the image")
+		}
 	}
 	return nil
 }

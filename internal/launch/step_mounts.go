@@ -2,7 +2,6 @@ package launch
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"agentd/internal/plan"
@@ -22,24 +21,17 @@ func (mountsStep) Do(ctx context.Context, a *Attempt) error {
 	if err := a.Commit(func(r *session.Record) { r.Intent = "bind the sources of the mounts" }); err != nil {
 		return err
 	}
-	binds := make([]Bind, 0, len(rec.Plan.Mounts))
-	for i, m := range rec.Plan.Mounts {
-		b, err := a.Binds.Bind(ctx, rec, i)
-		if err != nil {
-			return fmt.Errorf("mount %s at %s: %w", m.Source, m.Target, err)
-		}
-		binds = append(binds, b)
-	}
-	a.setBinds(binds)
-	if err := a.Scratches.Targets(ctx, rec, targets(rec.Plan, binds)); err != nil {
+	binds, err := a.Binds.Bind(ctx, rec)
+	if err != nil {
 		return err
 	}
+	a.setBinds(binds)
 	return a.Commit(func(r *session.Record) { r.Intent = "" })
 }
 
-// targets are the mountpoints in the scratch. Without them the engine would make them, as root, through whatever links
+// Targets are the mountpoints in the scratch, for the sources that were opened. Without them the engine would make them, as root, through whatever links
 // the clone has brought.
-func targets(p plan.Plan, binds []Bind) []Target {
+func Targets(p plan.Plan, binds []Bind) []Target {
 	var list []Target
 	for i, m := range p.Mounts {
 		if rel, ok := strings.CutPrefix(m.Target, plan.HomeDir+"/"); ok {

@@ -15,6 +15,9 @@ type startStep struct{}
 
 var _ Step = startStep{}
 
+// IntentStart is the intent of a record whose container was about to be started.
+const IntentStart = "start the container"
+
 func (startStep) Name() string       { return StepStart }
 func (startStep) Skip(*Attempt) bool { return false }
 
@@ -27,7 +30,7 @@ func (startStep) Do(ctx context.Context, a *Attempt) error {
 	if err := a.Scratches.Hand(ctx, rec, job.FileName, raw); err != nil {
 		return err
 	}
-	if err := a.Commit(func(r *session.Record) { r.Intent = "start the container" }); err != nil {
+	if err := a.Commit(func(r *session.Record) { r.Intent, r.Staged.BootID = IntentStart, a.BootID }); err != nil {
 		return err
 	}
 	pid, err := a.Containers.Start(ctx, rec.Staged.ContainerID)

@@ -2,6 +2,7 @@ package adapt
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"strings"
 
@@ -20,31 +21,56 @@ type Binds struct {
 	Binder binder.Binder
 }
 
-// Bind opens one source, once: what is behind the descriptor is what will be mounted.
-func (b *Binds) Bind(ctx context.Context, rec session.Record, index int) (launch.Bind, error) {
+// Bind opens the sources, each once: what is behind the descriptors is what will be mounted. Then it makes their
+// mountpoints. One child does it all: its start is what costs.
+func (b *Binds) Bind(ctx context.Context, rec session.Record) ([]launch.Bind, error) {
+	binds := make([]launch.Bind, len(rec.Plan.Mounts))
+	err := b.Host.help(rec.Plan.User, func(h *helper.Session) error { //nolint:contextcheck // see help
+		for i, m := range rec.Plan.Mounts {
+			var err error
+			if binds[i], err = b.bind(ctx, h, rec, i); err != nil {
+				return fmt.Errorf("mount %s at %s: %w", m.Source, m.Target, err)
+			}
+		}
+		return b.targets(ctx, h, rec, launch.Targets(rec.Plan, binds))
+	})
+	return binds, err
+}
+
+func (b *Binds) bind(ctx context.Context, h *helper.Session, rec session.Record, index int) (launch.Bind, error) {
 	m := rec.Plan.Mounts[index]
 	rel, err := filepath.Rel(m.Root, m.Source)
 	if err != nil || !filepath.IsLocal(rel) {
-		return launch.Bind{}, errs.New(errs.Internal, "mount %s: it is not beneath %s", m.Source, m.Root)
+		return launch.Bind{}, errs.New(errs.Internal, "it is not beneath %s", m.Root)
 	}
-	var bind launch.Bind
-	err = b.Host.help(rec.Plan.User, func(h *helper.Session) error { //nolint:contextcheck // see help
-		if m.Create && rel != "." {
-			req := helper.MkdirRequest{Root: m.Root, Entries: []helper.Entry{{Path: rel}}}
-			if _, err := h.Mkdir(ctx, req); err != nil {
-				return err
-			}
+	if m.Create && rel != "." {
+		req := helper.MkdirRequest{Root: m.Root, Entries: []helper.Entry{{Path: rel}}}
+		if _, err := h.Mkdir(ctx, req); err != nil {
+			return launch.Bind{}, err
 		}
-		f, opened, err := h.Open(ctx, helper.OpenRequest{Root: m.Root, Path: rel, Symlinks: true, Write: !m.ReadOnly})
-		if err != nil {
-			return hint(err, m)
-		}
-		defer f.Close() //nolint:errcheck // the binder has its own
-		bound, err := b.Binder.Bind(ctx, binder.Source{Session: rec.ID, Index: index, File: f, ReadOnly: m.ReadOnly})
-		bind = launch.Bind{Path: bound.Path, Volume: bound.Volume, File: !opened.Directory}
-		return err
-	})
-	return bind, err
+	}
+	f, opened, err := h.Open(ctx, helper.OpenRequest{Root: m.Root, Path: rel, Symlinks: true, Write: !m.ReadOnly})
+	if err != nil {
+		return launch.Bind{}, hint(err, m)
+	}
+	defer f.Close() //nolint:errcheck // the binder has its own
+	bound, err := b.Binder.Bind(ctx, binder.Source{Session: rec.ID, Index: index, File: f, ReadOnly: m.ReadOnly})
+	return launch.Bind{Path: bound.Path, Volume: bound.Volume, File: !opened.Directory}, err
+}
+
+// targets makes the mountpoints as the caller, who cannot reach beyond what is his.
+func (b *Binds) targets(
+	ctx context.Context, h *helper.Session, rec session.Record, targets []launch.Target,
+) error {
+	if len(targets) == 0 {
+		return nil
+	}
+	req := helper.MkdirRequest{Root: b.Host.State.User(rec.Owner).Scratch(rec.ID)}
+	for _, t := range targets {
+		req.Entries = append(req.Entries, helper.Entry{Path: t.Rel, File: t.File})
+	}
+	_, err := h.Mkdir(ctx, req)
+	return err
 }
 
 // hint says what to do about a source that cannot be opened.

@@ -11,9 +11,7 @@ import (
 	"agentd/internal/atomicfile"
 	"agentd/internal/beneath"
 	"agentd/internal/errs"
-	"agentd/internal/helper"
 	"agentd/internal/job"
-	"agentd/internal/launch"
 	"agentd/internal/layout"
 	"agentd/internal/plan"
 	"agentd/internal/session"
@@ -111,21 +109,6 @@ func remove(dir *os.File, name string) error {
 	return err
 }
 
-// Targets makes the mountpoints as the caller, who cannot reach beyond what is his.
-func (s *Scratches) Targets(ctx context.Context, rec session.Record, targets []launch.Target) error {
-	if len(targets) == 0 {
-		return nil
-	}
-	req := helper.MkdirRequest{Root: s.Host.State.User(rec.Owner).Scratch(rec.ID)}
-	for _, t := range targets {
-		req.Entries = append(req.Entries, helper.Entry{Path: t.Rel, File: t.File})
-	}
-	return s.Host.help(rec.Plan.User, func(h *helper.Session) error { //nolint:contextcheck // see help
-		_, err := h.Mkdir(ctx, req)
-		return err
-	})
-}
-
 // Clear removes what only the running session needed; its results and its log stay.
 func (s *Scratches) Clear(_ context.Context, rec session.Record) error {
 	dir, err := beneath.Dir(s.Host.State.User(rec.Owner).Session(rec.ID).Run())
@@ -136,5 +119,10 @@ func (s *Scratches) Clear(_ context.Context, rec session.Record) error {
 		return errs.New(errs.Internal, "open the run directory of session %s: %w", rec.ID, err)
 	}
 	defer dir.Close() //nolint:errcheck // nothing was written to it
-	return errors.Join(remove(dir, job.FileName), remove(dir, job.SocketName))
+	err = errors.Join(remove(dir, job.FileName), remove(dir, job.SocketName))
+	for _, step := range []string{job.Bootstrap, job.Startup} {
+		// An agentd-init that was killed may have left a result half-written.
+		err = errors.Join(err, remove(dir, job.TempName(job.BeginName(step))), remove(dir, job.TempName(job.EndName(step))))
+	}
+	return err
 }
