@@ -23,9 +23,10 @@ func main() {
 	bin := flag.String("bin", "bin", "`directory` of the programs agentd and ctl")
 	docker := flag.String("docker", "docker", "docker's command line")
 	pairs := flag.Int("pairs", 20, "alternating `pairs` of each row, at least 10")
+	only := flag.Bool("launches", false, "measure sessions only")
 	many := flag.Int("templates", 10_000, "`number` of templates that is many")
 	flag.Parse()
-	if err := run(*bin, *docker, max(*pairs, 10), *many); err != nil {
+	if err := run(*bin, *docker, max(*pairs, 10), *many, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -41,7 +42,7 @@ type bench struct {
 	table  table
 }
 
-func run(bin, docker string, pairs, many int) (err error) {
+func run(bin, docker string, pairs, many int, only bool) (err error) {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer cancel()
 	if bin, err = filepath.Abs(bin); err != nil {
@@ -54,14 +55,29 @@ func run(bin, docker string, pairs, many int) (err error) {
 	defer func() { err = errors.Join(err, scratch.Remove(dir)) }()
 	b := &bench{ctx: ctx, bin: bin, docker: docker, dir: dir, pairs: pairs}
 
-	if err := b.idle(); err != nil {
-		return fmt.Errorf("agentd's memory: %w", err)
-	}
+	// What was measured before a failure is worth having.
+	defer b.print(os.Stdout)
 	few, stopFew, err := b.agentd("few", 10)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stopFew()) }()
+	if !only {
+		if err := b.templates(few, many); err != nil {
+			return err
+		}
+	}
+	if err := b.launched(few); err != nil {
+		return fmt.Errorf("launches: %w", err)
+	}
+	return nil
+}
+
+// templates measures what needs no session; few is an agentd with ten templates.
+func (b *bench) templates(few string, many int) (err error) {
+	if err := b.idle(); err != nil {
+		return fmt.Errorf("agentd's memory: %w", err)
+	}
 	lot, stopLot, err := b.agentd("many", many)
 	if err != nil {
 		return err
@@ -73,7 +89,6 @@ func run(bin, docker string, pairs, many int) (err error) {
 	if err := b.commands(few); err != nil {
 		return fmt.Errorf("commands: %w", err)
 	}
-	b.print(os.Stdout)
 	return nil
 }
 

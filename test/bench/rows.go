@@ -127,7 +127,7 @@ func (b *bench) lookups(few, lot string, many int) error {
 		{"the request alone, " + n, "10 templates", 25 * b.pairs, inProcess(manyClient), inProcess(fewClient), 1.1},
 		{"the same, 10 templates", "10 templates (noise)", 25 * b.pairs, inProcess(otherClient), inProcess(fewClient), 0},
 	} {
-		if err := b.compare(c.work, c.against, c.pairs, c.ours, c.theirs, c.target); err != nil {
+		if err := b.compare(c.work, c.against, c.pairs, timed(c.ours), timed(c.theirs), c.target); err != nil {
 			return err
 		}
 	}
@@ -146,13 +146,13 @@ func (b *bench) commands(socket string) error {
 	if err := docker("version")(); err != nil {
 		return fmt.Errorf("no engine to compare with: %w", err)
 	}
-	if err := b.compare("ctl sesstpl list", "docker version", b.pairs, list, docker("version"), 1); err != nil {
+	if err := b.compare("ctl sesstpl list", "docker version", b.pairs, timed(list), timed(docker("version")), 1); err != nil {
 		return err
 	}
-	return b.compare("ctl --help", "docker --help", b.pairs, help, docker("--help"), 1)
+	return b.compare("ctl --help", "docker --help", b.pairs, timed(help), timed(docker("--help")), 1)
 }
 
-func (b *bench) compare(work, against string, pairs int, ours, theirs func() error, target float64) error {
+func (b *bench) compare(work, against string, pairs int, ours, theirs measure, target float64) error {
 	a, other, err := compare(pairs, ours, theirs)
 	if err != nil {
 		return fmt.Errorf("%s: %w", work, err)
@@ -163,11 +163,13 @@ func (b *bench) compare(work, against string, pairs int, ours, theirs func() err
 
 // ctl is one run of ctl as a whole process.
 func (b *bench) ctl(socket string, args ...string) func() error {
-	return func() error {
-		cmd := exec.CommandContext(b.ctx, filepath.Join(b.bin, "ctl"), args...)
-		cmd.Env = append(os.Environ(), layout.SocketEnv+"="+socket)
-		return quiet(cmd)
-	}
+	return func() error { return quiet(b.command(socket, args...)) }
+}
+
+func (b *bench) command(socket string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(b.ctx, filepath.Join(b.bin, "ctl"), args...)
+	cmd.Env = append(os.Environ(), layout.SocketEnv+"="+socket)
+	return cmd
 }
 
 // quiet runs a command whose output nobody reads.

@@ -65,12 +65,12 @@ func (s samples) cells() string {
 }
 
 // compare measures two things in turns, each first in every other pair, so that what the machine does meanwhile hits both.
-func compare(pairs int, ours, theirs func() error) (a, b samples, err error) {
+func compare(pairs int, ours, theirs measure) (a, b samples, err error) {
 	const warmUp = 2
 	for i := range pairs + warmUp {
 		var us, them float64
-		first := func() (err error) { us, err = milliseconds(ours); return err }
-		second := func() (err error) { them, err = milliseconds(theirs); return err }
+		first := func() (err error) { us, err = ours(); return err }
+		second := func() (err error) { them, err = theirs(); return err }
 		if i%2 == 1 {
 			first, second = second, first
 		}
@@ -87,8 +87,14 @@ func compare(pairs int, ours, theirs func() error) (a, b samples, err error) {
 	return a, b, nil
 }
 
-func milliseconds(fn func() error) (float64, error) {
-	begin := time.Now()
-	err := fn()
-	return float64(time.Since(begin)) / float64(time.Millisecond), err
+// measure does a thing once and returns how many milliseconds it took.
+type measure func() (milliseconds float64, err error)
+
+// timed measures the whole of fn.
+func timed(fn func() error) measure {
+	return func() (float64, error) {
+		begin := time.Now()
+		err := fn()
+		return float64(time.Since(begin)) / float64(time.Millisecond), err
+	}
 }
