@@ -51,10 +51,10 @@ func (d *daemon) start(ctx context.Context) error {
 		return errors.Join(err, st.Close())
 	}
 	p.server, err = server.New(server.Options{
-		Sessions: p.sessions.routes(),
+		Sessions: p.sessions.routes(p.catalog),
 		VFolders: adapt.VFolders{Folders: p.sessions.folders},
 		System:   p.sessions.system(st),
-		Engine:   adapt.EngineProbe{Host: p.sessions.host},
+		Engine:   adapt.EngineProbe{Host: p.sessions.host, Leftovers: p.sessions.supervisor.CheckLeftovers},
 		Templates: server.Templates{
 			Reader: p.catalog, Writer: p.catalog, History: p.catalog, Remover: p.catalog,
 		},

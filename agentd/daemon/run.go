@@ -40,6 +40,8 @@ type daemon struct {
 //	serve            the accept loop; net/http has one goroutine a connection
 //	tell             the status line, after each change
 //	housekeep        purges what was deleted long ago, returns memory
+//	Measure          counts what happens to sessions, for the metrics
+//	tend             removes what is left of sessions, looks for what belongs to none
 //	watch            the watchdog, if the service manager has one
 func (d *daemon) run(ctx context.Context) error {
 	// In a goroutine of its own, so that a signal ends even a start that hangs on a dead disk.
@@ -70,11 +72,13 @@ func (d *daemon) serve(ctx context.Context, reload bool) error {
 	defer cancel()
 	served := make(chan error, 1)
 	go func() { served <- d.server.Serve(d.listener) }()
-	d.say("tell the status", d.notify.Status(d.status.text(d.count())))
+	d.say("tell the status", d.notify.Status(d.statusLine()))
 	d.say("say that agentd is ready", d.notify.Ready())
 	d.log.Info("serving", "socket", d.listener.Addr().String(), "templates", d.count(), "version", version.String())
 	go d.tell(ctx)
 	go d.housekeep(ctx)
+	go d.tend(ctx)
+	go d.server.Measure(ctx)
 	if err := d.watch(ctx); err != nil {
 		return errors.Join(err, d.stop(ctx))
 	}

@@ -57,6 +57,7 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 	}
 	s.host = &adapt.Host{
 		Engine: e, Instance: st.InstanceID(), State: layout.State(cfg.StateDir), Root: d.stdio.UID == 0,
+		Nonce:  st.Nonce,
 		Helper: helper.Starter{Env: helperEnv(d.stdio.Getenv), Limits: helper.Limits{OpenFiles: helperFiles}},
 	}
 	s.inits = &adapt.Inits{Host: s.host}
@@ -68,7 +69,6 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 	}
 	hands := adapt.Hands{Host: s.host}
 	s.folders = vfolder.New(s.host.State, hands, time.Now, hands.Prepare)
-	ports := d.ports(s)
 	fixed, err := fixedUser(cfg.Sessions.User)
 	if err != nil {
 		return nil, err
@@ -78,8 +78,12 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 		Agent:  s.agent,
 		Policy: policy(cfg), Fixed: fixed,
 	})
+	ports, containers := d.ports(s)
 	s.supervisor = supervisor.New(supervisor.Options{
 		Records: st.Sessions(), Resolver: s.planner, Ports: ports, Capacity: s.machine.Slots,
+		Engine: containers, Nonce: st.Nonce, BootID: adapt.BootID(),
+		Files: st.Sessions(), KeepRecords: cfg.Sessions.KeepRecords,
+		Inventories: s.inventories(st), Grace: cfg.Sessions.LeftoverGrace,
 		Watcher: witness.New(&adapt.Endings{Host: s.host, Groups: s.groups}, s.directory),
 		Places:  s.places, InitPath: program(layout.InitProgram), Log: d.log,
 	})
@@ -112,7 +116,7 @@ func (s *sessions) places(owner uint32, id string) launch.Directories {
 }
 
 // ports joins the launch's steps with the adapters.
-func (d *daemon) ports(s *sessions) launch.Ports {
+func (d *daemon) ports(s *sessions) (launch.Ports, *adapt.Containers) {
 	cfg := d.cfg
 	images := &adapt.Images{
 		Host: s.host, Probe: program(layout.ProbeProgram), Stall: cfg.Engine.StallTimeout, Timeout: cfg.Engine.PullTimeout,
@@ -121,16 +125,33 @@ func (d *daemon) ports(s *sessions) launch.Ports {
 	if s.host.Root {
 		s.binder = binder.NewMounts(s.runtime.Mounts())
 	}
+	containers := &adapt.Containers{Host: s.host, Images: images, Network: "agentd-" + s.host.Instance[:8]}
 	return launch.Ports{
 		Images: images,
 		Clones: &adapt.Clones{
 			Host: s.host, Schemes: cfg.Git.Schemes, InsteadOf: cfg.Git.InsteadOf, Timeout: cfg.Git.Timeout,
-			MemoryBytes: int64(cfg.Git.Memory),
+			MemoryBytes: int64(cfg.Git.Memory), CAFile: cfg.Git.CAFile,
 		},
 		Scratches:  &adapt.Scratches{Host: s.host},
 		Binds:      &adapt.Binds{Host: s.host, Binder: s.binder},
-		Containers: &adapt.Containers{Host: s.host, Images: images, Network: "agentd-" + s.host.Instance[:8]},
-		Limits:     &adapt.Limits{Host: s.host, Groups: s.groups},
+		Containers: containers,
+		Limits:     &adapt.Limits{Host: s.host, Groups: s.groups, Machine: s.machine, Log: d.log},
+	}, containers
+}
+
+// inventories are all that sessions have outside of their records. Directories come last: what is mounted in one is let
+// go of before.
+func (s *sessions) inventories(st *store.Store) []supervisor.Inventory {
+	word := "volume"
+	if s.host.Root {
+		word = "mount"
+	}
+	directories := adapt.StrayDirectories{Sessions: st.Sessions()}
+	return []supervisor.Inventory{
+		&adapt.StrayContainers{Host: s.host, Damaged: directories.Damaged},
+		adapt.StrayBinds{Binder: s.binder, Word: word},
+		&adapt.StrayGroups{Host: s.host, Groups: s.groups},
+		directories,
 	}
 }
 
@@ -197,11 +218,13 @@ func fixedUser(text string) (*plan.User, error) {
 }
 
 // routes are what the server offers of sessions.
-func (s *sessions) routes() *server.Sessions {
+func (s *sessions) routes(templates *catalog.Catalog) *server.Sessions {
 	requests := adapt.Requests{Supervisor: s.supervisor, Resolver: s.planner}
 	return &server.Sessions{
-		Launcher: requests, Planner: requests, Finder: s.supervisor, Ender: s.supervisor, Events: s.supervisor,
-		Init: s.inits, Logs: s.inits.Open,
+		Launcher: requests, Planner: requests, Finder: s.supervisor, Ender: s.supervisor, Renamer: s.supervisor,
+		Saver: adapt.Saver{Supervisor: s.supervisor, Catalog: templates}, Usage: adapt.Usage{Groups: s.groups},
+		Events: s.supervisor,
+		Init:   s.inits, Copier: s.inits, Logs: s.inits.Open,
 		Files: func(rec session.Record) (string, *time.Time) {
 			scratch := s.host.State.User(rec.Owner).Scratch(rec.ID)
 			if rec.Ended == nil {
@@ -216,9 +239,14 @@ func (s *sessions) routes() *server.Sessions {
 // system is what the server tells of this machine.
 func (s *sessions) system(st *store.Store) *adapt.System {
 	return &adapt.System{
+		Disks: &adapt.Disks{
+			Host: s.host, Folders: s.folders,
+			Sessions: func(c identity.Caller) []session.Record { return s.supervisor.List(c, false, true) },
+		},
 		Host: s.host, Machine: s.machine, Groups: s.groups, Agent: s.agent, Runtime: s.runtime, Binder: s.binder,
 		Programs: []string{program(layout.InitProgram), program(layout.ProbeProgram)},
 		Living:   func() []session.Record { return s.supervisor.List(identity.Caller{Admin: true}, true, false) },
+		Trouble:  s.supervisor.Trouble,
 		Damaged:  func() int { return len(st.Damaged()) },
 	}
 }

@@ -22,7 +22,8 @@ func Default(uid int, hostname string, getenv func(string) string) Config {
 		},
 		Sessions: Sessions{
 			User: "caller", Network: "isolated", BootstrapTimeout: 30 * time.Minute, StopGrace: 10 * time.Second,
-			KeepRecords: 720 * time.Hour, KeepFiles: 720 * time.Hour, LeftoverGrace: 10 * time.Minute, LogMax: 50 * resource.MiB, PIDs: 4096,
+			KeepRecords: 720 * time.Hour, KeepFiles: 720 * time.Hour, LeftoverGrace: 10 * time.Minute,
+			LogMax: 50 * resource.MiB, PIDs: 4096,
 			Defaults: SessionDefaults{CPU: resource.Core, Mem: 2 * resource.GiB},
 		},
 		Templates: Templates{KeepDeleted: 720 * time.Hour, KeepRevisions: 100},

@@ -4,6 +4,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"strings"
@@ -38,8 +39,9 @@ type Engine struct {
 	// seccomp says whether the engine of api filters system calls.
 	seccomp bool
 
-	pulls flights
-	tags  locks
+	pulls  flights
+	tags   locks
+	outage outage
 }
 
 // Connect returns the engine at host, an address as DOCKER_HOST has it, or "" for the machine's own. It does not talk to
@@ -122,9 +124,10 @@ func (e *Engine) client(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	seccomp := hasSeccomp(info.SecurityOptions) && !isPodman(ctx, api)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.api, e.seccomp = api, hasSeccomp(info.SecurityOptions)
+	e.api, e.seccomp = api, seccomp
 	return api, nil
 }
 
@@ -145,13 +148,27 @@ func (e *Engine) call(
 	if err == nil {
 		err = do(bounded, api)
 	}
+	e.note(ctx, err)
 	if err == nil {
 		return nil
 	}
-	if client.IsErrConnectionFailed(err) {
-		e.forget()
-	}
 	return explain(ctx, e.host, what, limit, err)
+}
+
+// note remembers whether the engine answered. That the caller did not wait for it says nothing.
+func (e *Engine) note(ctx context.Context, err error) {
+	switch {
+	case ctx.Err() != nil:
+	case err == nil:
+		e.outage.answer()
+	case client.IsErrConnectionFailed(err):
+		e.forget()
+		e.outage.silence()
+	case errors.Is(err, context.DeadlineExceeded), isCutOff(err):
+		e.outage.silence()
+	default:
+		e.outage.answer()
+	}
 }
 
 // Ping returns nil if the engine answers.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/client"
 
 	"agentd/internal/plan"
@@ -107,6 +108,15 @@ func hasOption(options []string, name string) bool {
 }
 
 func hasSeccomp(options []string) bool { return hasOption(options, "seccomp") }
+
+// isPodman reports whether what answers is Podman: its form of this API takes a seccomp profile as the name of a file on
+// its machine only, so that its own default has to do.
+func isPodman(ctx context.Context, api *client.Client) bool {
+	v, err := api.ServerVersion(ctx)
+	return err == nil && slices.ContainsFunc(v.Components, func(c types.ComponentVersion) bool {
+		return strings.HasPrefix(c.Name, "Podman")
+	})
+}
 
 // parseTime reads the engine's times; its "never" is the year 1, which is Go's zero time, as is what cannot be read.
 func parseTime(s string) time.Time {

@@ -12,13 +12,15 @@ import (
 
 // Probe is what a look into an image found. All of it is the image's own claim: its shell has run beside the probe.
 type Probe struct {
-	// Passwd and Group are the image's /etc/passwd and /etc/group; nil if it has none, cut off at 256 KiB.
+	// Passwd and Group are the image's /etc/passwd and /etc/group; nil if it has none, cut off at 16 KiB.
 	Passwd []byte `json:"passwd,omitempty"`
 	Group  []byte `json:"group,omitempty"`
 	// Shell is /bin/sh.
 	Shell Program `json:"shell"`
 	// Path is the PATH that the image sets; empty if it sets none.
 	Path string `json:"path,omitempty"`
+	// Leads has where the places that agentd mounts at lead by links of the image, if not to themselves; "" is nowhere.
+	Leads map[string]string `json:"leads,omitempty"`
 }
 
 // Program says whether a program of the image is there and runs on this machine.
@@ -37,19 +39,20 @@ const (
 	probeTarget = "/.agentd/probe"
 	// probeTimeout bounds the whole of a probe; the program bounds the shell by itself.
 	probeTimeout = time.Minute
-	// probeOutput bounds what is read of the answer: two files of 256 KiB in base64, and the rest.
+	// probeOutput bounds what is read of the answer: two files of 16 KiB in base64, and the rest.
 	probeOutput = 1 << 20
 )
 
 // Probe looks into the image with the program at path, agentd's imageprobe, which must be readable by all: in a container
 // with no network, no capabilities and no user, that is gone afterwards. Nothing is read through the engine's archive API,
 // which may run code of the image on the host.
-func (e *Engine) Probe(ctx context.Context, img Image, path, instance string) (Probe, error) {
+//
+// The labels say whose the container is, and name is its name, should agentd be killed meanwhile: see [ProbeName].
+func (e *Engine) Probe(ctx context.Context, img Image, path, name string, labels Labels) (Probe, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	// If agentd is killed here, the instance's label lets the container be found; its session is none.
 	spec := Spec{
-		Name: "agentd-probe-" + strings.ToLower(rand.Text()[:12]), Image: img, Labels: Labels{Instance: instance},
+		Name: name, Image: img, Labels: labels,
 		User: "65534:65534", Hostname: "probe", Entrypoint: []string{probeTarget}, Network: NetworkNone, ReadOnlyRoot: true,
 		Mounts: []Mount{{Kind: MountBind, Source: path, Target: probeTarget, ReadOnly: true}},
 		Limits: Limits{MemoryBytes: 64 << 20, Pids: 32, NanoCPUs: 1e9},
@@ -93,6 +96,15 @@ func (e *Engine) probe(ctx context.Context, spec Spec) (found Probe, err error) 
 	}
 	return found, nil
 }
+
+// probePrefix begins the names of probes' containers.
+const probePrefix = "agentd-probe-"
+
+// ProbeName is a new name for the container of a probe, which is no session's.
+func ProbeName() string { return probePrefix + strings.ToLower(rand.Text()[:12]) }
+
+// IsProbe reports whether a container's name is one of [ProbeName].
+func IsProbe(name string) bool { return strings.HasPrefix(name, probePrefix) }
 
 // head is the beginning of a text, for an error.
 func head(text []byte) string { return string(text[:min(len(text), 200)]) }

@@ -84,7 +84,7 @@ func TestProbe_WhatAnImageHas(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			instance := "probe-" + unique()
-			got, err := e.Probe(t.Context(), loaded(t, host, c.image), program, instance)
+			got, err := e.Probe(t.Context(), loaded(t, host, c.image), program, engine.ProbeName(), engine.Labels{Instance: instance})
 			if err != nil {
 				t.Fatal(err)
 			}

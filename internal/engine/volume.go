@@ -20,11 +20,14 @@ type Volume struct {
 
 // CreateVolume makes a volume of the engine's local driver that is a bind of device, a directory of the host which the
 // engine opens when a container starts: with /proc/PID/fd/N it is the very directory that PID has open, whatever became of
-// its path since. It is how an agentd that is not root hands over a directory.
+// its path since. It is how an agentd that is not root hands over a directory. What is mounted beneath device comes along
+// where it is writable; the engine could not make that read-only, so that a read-only volume is without.
 func (e *Engine) CreateVolume(ctx context.Context, name, device string, readOnly bool, labels Labels) error {
-	options := "bind"
+	// Private: the engine unmounts lazily, and from a shared mount that would take the host's own mounts beneath device
+	// along. nosuid and nodev would do nothing here: the kernel does not heed them in a bind.
+	options := "rbind,rprivate"
 	if readOnly {
-		options = "bind,ro"
+		options = "bind,ro,rprivate"
 	}
 	return e.call(ctx, createTimeout, "create volume "+quote(name), func(ctx context.Context, api *client.Client) error {
 		made, err := api.VolumeCreate(ctx, volume.CreateOptions{

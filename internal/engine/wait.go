@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/client"
 
 	"agentd/internal/errs"
 )
@@ -55,9 +54,7 @@ func (e *Engine) waitOnce(ctx context.Context, id string) error {
 	case <-ended:
 		return nil
 	case err := <-failed:
-		if client.IsErrConnectionFailed(err) {
-			e.forget()
-		}
+		e.note(ctx, err)
 		return explain(ctx, e.host, "wait for container "+quote(id), 0, err)
 	case <-ctx.Done():
 		// The library's goroutine ends with the request, but nobody may be there to take its result.

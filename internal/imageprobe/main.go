@@ -12,13 +12,14 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 )
 
 const (
-	// maxFile bounds what is told of a file.
-	maxFile = 256 << 10
+	// maxFile bounds what is told of a file: both, in base64, fit into the 64 KiB that the engine keeps of a container's words.
+	maxFile = 16 << 10
 	// shellTimeout bounds a shell that does not end.
 	shellTimeout = 10 * time.Second
 	shell        = "/bin/sh"
@@ -29,7 +30,12 @@ type found struct {
 	Passwd []byte  `json:"passwd,omitempty"`
 	Group  []byte  `json:"group,omitempty"`
 	Shell  program `json:"shell"`
+	// Leads has where the places of ours lead that do not lead to themselves; "" if that cannot be told.
+	Leads map[string]string `json:"leads,omitempty"`
 }
+
+// places are where agentd mounts something in every session.
+func places() []string { return []string{"/etc/passwd", "/etc/group", "/home/work", "/.agentd"} }
 
 type program struct {
 	Present bool   `json:"present"`
@@ -39,15 +45,41 @@ type program struct {
 }
 
 func main() {
-	answer := found{Passwd: read("/etc/passwd"), Group: read("/etc/group"), Shell: try(shell)}
+	answer := found{
+		Passwd: read("/etc/passwd"), Group: read("/etc/group"), Shell: try(shell), Leads: map[string]string{},
+	}
+	for _, name := range places() {
+		if to := leads(name); to != name {
+			answer.Leads[name] = to
+		}
+	}
 	if err := json.NewEncoder(os.Stdout).Encode(answer); err != nil {
 		fmt.Fprintln(os.Stderr, "imageprobe:", err)
 		os.Exit(1)
 	}
 }
 
-// read returns the beginning of a regular file; nil if it is none. The image chose what the name leads to: a pipe must
-// not keep us waiting.
+// leads follows the symbolic links of the image on the way to name, as far as the way is there. It returns "" if they lead
+// nowhere: the engine would make what is missing, as root, wherever that is by then.
+func leads(name string) string {
+	for there := name; ; there = filepath.Dir(there) {
+		_, err := os.Lstat(there)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+			continue // the root is always there
+		}
+		if err != nil {
+			return ""
+		}
+		real, err := filepath.EvalSymlinks(there)
+		if err != nil {
+			return ""
+		}
+		return filepath.Join(real, name[len(there):])
+	}
+}
+
+// read returns the beginning of a regular file, in whole lines; nil if it is none. The image chose what the name leads to:
+// a pipe must not keep us waiting.
 func read(name string) []byte {
 	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -60,6 +92,9 @@ func read(name string) []byte {
 	text, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
 		return nil
+	}
+	if len(text) == maxFile {
+		text = text[:bytes.LastIndexByte(text, '\n')+1]
 	}
 	return text
 }

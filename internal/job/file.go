@@ -37,6 +37,10 @@ func BeginName(step string) string { return step + ".begin.json" }
 // EndName is the file with the step's [Result] when it has ended.
 func EndName(step string) string { return step + ".end.json" }
 
+// TempName is what a file with a result is called until it is whole; one that is there from a step's begin to its end
+// holds the room for its result.
+func TempName(name string) string { return "." + name + ".tmp" }
+
 // Check returns an error of code invalid for a job that cannot be run.
 func (j *Job) Check() error {
 	seen := map[string]bool{}

@@ -21,6 +21,7 @@ const (
 //	lock                                  held by the running agentd (flock)
 //	format                                version of this layout, a decimal number
 //	instance-id, instance-id.copy         names this agentd on objects of the engine; either heals the other
+//	nonce-key                             what proves a container ours, should its record be lost
 //	probe                                 written and read back by the health check
 //	ballast/                              space that is released for deletions when the disk is full
 //	quarantine/                           damaged files, each with a .reason beside it
@@ -33,6 +34,7 @@ const (
 //	users/UID/scratch/ID/                 a session's /home/work, the owner's
 //	users/UID/scratch/ID.checkout/        its clone, if that goes elsewhere in the session; the owner's
 //	users/UID/sessions/ID/record.json     a session's record; record.prev.json is the one before
+//	users/UID/sessions/.removed-ID/       a session on its way out; finished at the next start
 //	users/UID/sessions/ID/etc/            passwd and group of the session
 //	users/UID/sessions/ID/run/            job, socket, results and log of the session: agentd-init's, the owner's
 type State string
@@ -48,6 +50,9 @@ func (s State) InstanceID() string { return filepath.Join(string(s), "instance-i
 
 // InstanceIDCopy is the second copy of the file with the random id.
 func (s State) InstanceIDCopy() string { return filepath.Join(string(s), "instance-id.copy") }
+
+// NonceKey is the file with the secret that the sessions' nonces are made with.
+func (s State) NonceKey() string { return filepath.Join(string(s), "nonce-key") }
 
 // Probe is the file that the health check writes and reads back.
 func (s State) Probe() string { return filepath.Join(string(s), "probe") }

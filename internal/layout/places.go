@@ -54,6 +54,20 @@ func DefaultPlaces(uid int, getenv func(string) string) Places {
 	return UserPlaces(uid, getenv)
 }
 
+// SSHPlaces are the files of a user's ctl for SSH.
+type SSHPlaces struct {
+	// Dir holds them; HostKey is what ctl proves itself with, KnownHosts what ssh compares it with.
+	Dir, HostKey, KnownHosts string
+}
+
+// UserSSH are those below the user's own state directory, for root too.
+func UserSSH(uid int, getenv func(string) string) SSHPlaces {
+	dir := filepath.Join(string(UserPlaces(uid, getenv).State), "ssh")
+	return SSHPlaces{
+		Dir: dir, HostKey: filepath.Join(dir, "host_key"), KnownHosts: filepath.Join(dir, "known_hosts"),
+	}
+}
+
 // SocketEnv is the environment variable that tells ctl where the socket is.
 const SocketEnv = "AGENTD_SOCKET"
 

@@ -22,6 +22,23 @@ func (u User) Sessions() string { return filepath.Join(string(u), "sessions") }
 // Session is the directory of the session with that id; nobody but agentd enters it.
 func (u User) Session(id string) Session { return Session(filepath.Join(u.Sessions(), id)) }
 
+// RemovedSession is the name that a session's directory gets when all of the session is to be removed.
+func (u User) RemovedSession(id string) string {
+	return filepath.Join(u.Sessions(), removedPrefix+id)
+}
+
+// ParseRemovedSession returns the id of the session that a name in [User.Sessions] belonged to, if it is one of
+// [User.RemovedSession].
+func ParseRemovedSession(name string) (id string, ok bool) { return strings.CutPrefix(name, removedPrefix) }
+
+// ParseScratch returns the id of the session that a name in [User.Scratches] belongs to.
+func ParseScratch(name string) string { return strings.TrimSuffix(name, checkoutSuffix) }
+
+const (
+	removedPrefix  = ".removed-"
+	checkoutSuffix = ".checkout"
+)
+
 // Scratches is the directory of all his sessions' files.
 func (u User) Scratches() string { return filepath.Join(string(u), "scratch") }
 
@@ -29,7 +46,7 @@ func (u User) Scratches() string { return filepath.Join(string(u), "scratch") }
 func (u User) Scratch(id string) string { return filepath.Join(u.Scratches(), id) }
 
 // Checkout is the clone of a session whose destination lies outside of its /home/work; it is the owner's.
-func (u User) Checkout(id string) string { return filepath.Join(u.Scratches(), id+".checkout") }
+func (u User) Checkout(id string) string { return filepath.Join(u.Scratches(), id+checkoutSuffix) }
 
 // VFolders is the directory of an owner's vfolders; it is the owner's.
 func (u User) VFolders() string { return filepath.Join(string(u), "vfolders") }

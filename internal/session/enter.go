@@ -14,7 +14,9 @@ const (
 	ReasonTimeout     = "timeout"
 	ReasonLost        = "lost"
 	ReasonHostRestart = "host-restart"
-	ReasonStep        = "step-failed"
+	// ReasonEngine is that of a session whose container the Docker Engine ended because it was itself stopped or started.
+	ReasonEngine = "engine-restart"
+	ReasonStep   = "step-failed"
 )
 
 // Enter moves the record to the next status and adds the line to its history. A transition that is not in the table is
@@ -28,8 +30,11 @@ func (r *Record) Enter(next Status, now time.Time, reason, message string) error
 		Sequence: len(r.History) + 1, Status: next, Time: now.UTC(), Reason: reason, Message: message,
 	})
 	if next.Final() {
-		ended := now.UTC()
-		r.Ended = &ended
+		if r.Ended == nil {
+			// Who knows the true end has put it down before.
+			ended := now.UTC()
+			r.Ended = &ended
+		}
 		if r.Result == "" {
 			r.Result = Undefined
 		}

@@ -45,6 +45,8 @@ type Record struct {
 	Ended   *time.Time `json:"ended_at,omitempty"`
 	// Cleaned is true once nothing of it is left but the record, the logs and the scratch.
 	Cleaned bool `json:"cleaned,omitempty"`
+	// FilesRemoved is true once the scratch was removed because its time was over.
+	FilesRemoved bool `json:"files_removed,omitempty"`
 }
 
 // Staged is what exists for the session outside of its record.
@@ -58,8 +60,14 @@ type Staged struct {
 	ContainerID string   `json:"container_id,omitempty"`
 	// Applied are the limits that were read back from the kernel.
 	Applied *Applied `json:"applied,omitempty"`
-	// EngineStarted is when the engine that runs the container was started; another time later means that it died between.
+	// BootID is the boot of the machine in which the container was started; it is written before the start. Another one
+	// later means that the machine was restarted in between.
 	BootID string `json:"boot_id,omitempty"`
+}
+
+// Begun reports whether it is on record that the container was started.
+func (r *Record) Begun() bool {
+	return r.Staged.ContainerID != "" && r.Staged.BootID != "" && r.Intent == ""
 }
 
 // Applied are limits as the kernel has them.

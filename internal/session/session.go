@@ -91,7 +91,7 @@ type Transition struct {
 	Sequence int       `json:"sequence"`
 	Status   Status    `json:"status"`
 	Time     time.Time `json:"time"`
-	// Reason is a stable slug, such as user, exit, oom, timeout, lost, host-restart.
+	// Reason is a stable slug, such as user, exit, oom, timeout, lost, host-restart, engine-restart.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`
 }

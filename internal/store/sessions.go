@@ -1,16 +1,13 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"agentd/internal/atomicfile"
-	"agentd/internal/errs"
 	"agentd/internal/layout"
-	"agentd/internal/removetree"
 	"agentd/internal/session"
 )
 
@@ -84,6 +81,10 @@ func (t *Sessions) Load() ([]session.Record, error) {
 			return nil, failure(err, "list the sessions of uid %d", uid)
 		}
 		for _, e := range entries {
+			if id, removed := layout.ParseRemovedSession(e.Name()); removed {
+				t.finish(uid, id)
+				continue
+			}
 			if rec, ok := t.load(uid, e.Name()); ok {
 				list = append(list, rec)
 			}
@@ -133,24 +134,4 @@ func (t *Sessions) setAside(path string, owner uint32, id string, err error) {
 	t.store.setAside(Damage{
 		File: path, Owner: owner, ID: id, Reason: reason, Outcome: "the session's record before it serves, if there is one",
 	})
-}
-
-// Remove forgets a session with all its files: the record first, so that one that is half removed is not found again.
-func (t *Sessions) Remove(owner uint32, id string) error {
-	if !idShape.MatchString(id) {
-		return errs.New(errs.Internal, "remove session %q: that is no id", id)
-	}
-	dir := t.dir(owner, id)
-	for _, path := range []string{dir.PreviousRecord(), dir.Record()} {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return failure(err, "remove the record of session %s", id)
-		}
-	}
-	user := t.store.state.User(owner)
-	for _, files := range []string{user.Scratch(id), user.Checkout(id)} {
-		if err := removetree.Remove(context.Background(), files); err != nil {
-			return failure(err, "remove the files of session %s", id)
-		}
-	}
-	return failure(removetree.Remove(context.Background(), string(dir)), "remove session %s", id)
 }

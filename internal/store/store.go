@@ -22,6 +22,7 @@ type Store struct {
 	log        *slog.Logger
 	lock       *os.File
 	instanceID string
+	nonceKey   []byte
 	templates  *Templates
 	damage     damageList
 	ballast    ballast
@@ -90,6 +91,9 @@ func (s *Store) load(unclean bool) error {
 	if err := s.loadInstanceID(); err != nil {
 		return err
 	}
+	if err := s.loadNonceKey(); err != nil {
+		return err
+	}
 	s.templates = newTemplates(s)
 	if err := s.templates.load(); err != nil {
 		return err
@@ -130,7 +134,9 @@ func (s *Store) writes(name string) bool {
 	if _, _, ok := layout.ParseRevision(name); ok {
 		return true
 	}
-	for _, path := range []string{s.state.Format(), s.state.InstanceID(), s.state.InstanceIDCopy(), s.state.Probe()} {
+	for _, path := range []string{
+		s.state.Format(), s.state.InstanceID(), s.state.InstanceIDCopy(), s.state.Probe(), s.state.NonceKey(),
+	} {
 		if name == filepath.Base(path) {
 			return true
 		}

@@ -1,9 +1,9 @@
 package supervisor
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"agentd/internal/api"
 	"agentd/internal/errs"
@@ -32,18 +32,16 @@ func (s *Supervisor) Follow(caller identity.Caller, ref string) (session.Record,
 // List returns the caller's sessions, newest first; everybody's with all, for administrators.
 func (s *Supervisor) List(caller identity.Caller, all, ended bool) []session.Record {
 	s.mu.Lock()
-	list := make([]session.Record, 0, len(s.index.byID))
-	for _, l := range s.index.byID {
-		rec := l.snapshot()
-		mine := rec.Owner == caller.UID || all && caller.Admin
-		if mine && (ended || !rec.Status.Final()) {
+	found := s.index.of(caller.UID, all && caller.Admin, ended)
+	s.mu.Unlock()
+	list := make([]session.Record, 0, len(found))
+	for _, l := range found {
+		// One may have ended since.
+		if rec := l.snapshot(); ended || !rec.Status.Final() {
 			list = append(list, rec)
 		}
 	}
-	s.mu.Unlock()
-	slices.SortFunc(list, func(a, b session.Record) int {
-		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(list, newest)
 	return list
 }
 
@@ -78,21 +76,30 @@ func (s *Supervisor) Remove(ctx context.Context, caller identity.Caller, ref str
 		return rec, errs.New(errs.Conflict, "remove session %s: it is %s", rec.ID, rec.Status).
 			WithHint("end it first: ctl session terminate %s", rec.ID)
 	}
+	patience := time.NewTimer(aWhile)
+	defer patience.Stop()
 	select {
 	case <-l.done:
+	case <-patience.C:
 	case <-ctx.Done():
 		return rec, ctx.Err()
 	}
 	if rec = l.snapshot(); !rec.Cleaned {
-		return rec, errs.New(errs.Conflict, "remove session %s: it is not cleaned up yet, see the daemon's log", rec.ID)
+		return rec, errs.New(errs.Conflict, "remove session %s: it is not cleaned up yet: %s", rec.ID, l.obstacle()).
+			WithHint("it is tried again and again; ctl system doctor says what is wrong with the engine")
 	}
+	return rec, s.forget(l, rec)
+}
+
+// forget removes the record with all that the session has kept.
+func (s *Supervisor) forget(l *live, rec session.Record) error {
 	if err := s.o.Records.Remove(rec.Owner, rec.ID); err != nil {
-		return rec, err
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.index.remove(l, rec)
-	return rec, nil
+	return nil
 }
 
 // Listen returns the events after the sequence, and those to come, that the caller may see; of one session if id is not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"agentd/internal/errs"
 	"agentd/internal/launch"
@@ -19,7 +20,7 @@ var errStopped = errs.New(errs.Canceled, "ended by its user before it ran") //no
 func (s *Supervisor) drive(l *live) {
 	defer close(l.done)
 	rec := l.snapshot()
-	if !rec.Status.Final() && rec.Status != session.Terminating && rec.Staged.ContainerID == "" {
+	if !rec.Status.Final() && rec.Status != session.Terminating && !rec.Begun() {
 		if err := s.bringUp(l); err != nil {
 			s.failed(l, err)
 		}
@@ -36,18 +37,74 @@ func (s *Supervisor) drive(l *live) {
 	s.clean(l)
 }
 
-// bringUp launches: fetch, wait for slots, create, start.
+// Bounds of a launch whose engine does not answer: how often it is done again, and how long the engine is waited for.
+const (
+	launchTries = 3
+	enginePause = 2 * time.Minute
+)
+
+// bringUp launches, and does it again if the engine was restarted meanwhile. A launch of an earlier life, and one whose
+// engine fell silent, is taken up where it is.
 func (s *Supervisor) bringUp(l *live) error {
 	ctx, cancel := l.upContext(s.life)
 	defer cancel(nil)
+	for try := 1; ; try++ {
+		if l.restored || try > 1 {
+			begun, err := s.takeUp(ctx, l)
+			if err != nil || begun {
+				return err
+			}
+		}
+		begin := s.o.Now()
+		err := causeOf(ctx, s.launchOnce(ctx, l))
+		if err == nil || ctx.Err() != nil || try == launchTries || !silent(err) || !s.engineFell(ctx, begin) {
+			return err
+		}
+		s.hub.note(l.snapshot(), "waits for the Docker Engine: "+err.Error())
+		if !s.awaitEngine(ctx) {
+			return causeOf(ctx, err)
+		}
+	}
+}
+
+// engineFell tells an engine that did not answer from a registry that did not.
+func (s *Supervisor) engineFell(ctx context.Context, since time.Time) bool {
+	return s.o.Engine.SilentSince(since) || s.o.Engine.Ping(ctx) != nil
+}
+
+// awaitEngine waits until the engine answers, for a while, and reports whether it does.
+func (s *Supervisor) awaitEngine(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, enginePause)
+	defer cancel()
+	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+		if s.o.Engine.Ping(ctx) == nil {
+			return true
+		}
+		if !sleep(ctx, pause) {
+			return false
+		}
+	}
+}
+
+// launchOnce fetches, waits for slots, creates and starts. A launch that had its slots before keeps them.
+func (s *Supervisor) launchOnce(ctx context.Context, l *live) error {
 	if l.snapshot().Status == session.Pending {
 		if err := s.enter(l, session.Preparing, "", ""); err != nil {
 			return err
 		}
 	}
 	if err := launch.Up(ctx, l.attempt, launch.BeforeSlots()); err != nil {
-		return causeOf(ctx, err)
+		return err
 	}
+	if rec := l.snapshot(); !rec.HoldsSlots() {
+		if err := s.waitForSlots(ctx, l); err != nil {
+			return err
+		}
+	}
+	return launch.Up(ctx, l.attempt, launch.AfterSlots())
+}
+
+func (s *Supervisor) waitForSlots(ctx context.Context, l *live) error {
 	if l.snapshot().Status != session.Prepared {
 		if err := s.enter(l, session.Prepared, "", ""); err != nil {
 			return err
@@ -55,7 +112,7 @@ func (s *Supervisor) bringUp(l *live) error {
 	}
 	capacity, err := s.o.Capacity(ctx)
 	if err != nil {
-		return causeOf(ctx, err)
+		return err
 	}
 	s.ledger.resize(capacity)
 	rec := l.snapshot()
@@ -63,10 +120,7 @@ func (s *Supervisor) bringUp(l *live) error {
 	if err != nil {
 		return err
 	}
-	if err := s.enter(l, session.Creating, "", ""); err != nil {
-		return err
-	}
-	return causeOf(ctx, launch.Up(ctx, l.attempt, launch.AfterSlots()))
+	return s.enter(l, session.Creating, "", "")
 }
 
 // causeOf tells why ctx was cancelled, if that is why err.
@@ -106,23 +160,42 @@ func faultOf(err error) *session.Fault {
 	return f
 }
 
-// clean undoes what the launch made, however the session ended. What cannot be undone now is tried again by the next
-// reconcile; the record stays until then.
+// clean undoes what the launch made, however the session ended. What cannot be undone now, because the engine does not
+// answer or a mount is busy, is tried again until it is; the record stays until then, and so do the slots: a container
+// whose end nobody confirmed may be running.
 func (s *Supervisor) clean(l *live) {
 	if l.snapshot().Cleaned {
 		s.ledger.release(l.id)
 		return
 	}
-	err := launch.Down(s.life, l.attempt, launch.Steps())
+	for pause := firstPause; ; pause = min(2*pause, longPause) {
+		err := s.cleanOnce(l)
+		if err == nil {
+			break
+		}
+		l.block(err)
+		if s.life.Err() != nil {
+			return
+		}
+		s.o.Log.Error("clean up after a session; it will be tried again", "session", l.id, "in", pause, "error", err)
+		if !sleep(s.life, pause) {
+			return
+		}
+	}
 	s.ledger.release(l.id)
-	if err != nil {
-		s.o.Log.Error("clean up after a session", "session", l.id, "error", err)
-		return
+	rec := l.snapshot()
+	s.hub.changed(rec)
+	s.retention.add(rec)
+}
+
+// longPause bounds the pause between two tries to clean up.
+const longPause = 30 * time.Second
+
+func (s *Supervisor) cleanOnce(l *live) error {
+	if err := launch.Down(s.life, l.attempt, launch.Steps()); err != nil {
+		return err
 	}
-	if err := l.attempt.Commit(func(r *session.Record) { r.Cleaned, r.Intent = true, "" }); err != nil {
-		s.o.Log.Error("record that a session is cleaned up", "session", l.id, "error", err)
-	}
-	s.hub.changed(l.snapshot())
+	return l.attempt.Commit(func(r *session.Record) { r.Cleaned, r.Intent = true, "" })
 }
 
 // outcomeMessage says in words how a container ended.
@@ -130,6 +203,8 @@ func outcomeMessage(e Exit) string {
 	switch {
 	case e.HostRestart:
 		return "the machine was restarted"
+	case e.EngineEnded:
+		return fmt.Sprintf("the Docker Engine was restarted and ended it (exit code %d)", *e.Code)
 	case e.Lost:
 		return "the container is gone, and nobody saw how it ended"
 	case e.OOM:

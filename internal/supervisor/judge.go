@@ -15,6 +15,8 @@ func judge(rec session.Record, e Exit, asked, timedOut bool) verdict {
 	switch {
 	case e.HostRestart:
 		return verdict{session.Undefined, session.ReasonHostRestart, message}
+	case e.EngineEnded && !asked && !timedOut:
+		return verdict{session.Undefined, session.ReasonEngine, message}
 	case e.Lost:
 		return verdict{session.Undefined, session.ReasonLost, message}
 	case timedOut:

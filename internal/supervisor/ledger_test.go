@@ -116,3 +116,11 @@ func TestLedger_NeverOvercommits(t *testing.T) {
 		}
 	})
 }
+
+// holds reports whether a session has slots.
+func (l *ledger) holds(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, ok := l.held[id]
+	return ok
+}

@@ -1,8 +1,10 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"sync"
+	"time"
 
 	"agentd/internal/launch"
 	"agentd/internal/session"
@@ -11,7 +13,11 @@ import (
 // live is one session in this process, from its acceptance until its record is removed.
 type live struct {
 	id      string
-	attempt *launch.Attempt
+	owner   uint32
+	created time.Time
+	// restored is true if the record comes from an earlier life of agentd.
+	restored bool
+	attempt  *launch.Attempt
 	// stop asks the goroutine that drives the session to end it.
 	stop chan struct{}
 	// ended is closed when the session has entered its last status.
@@ -27,6 +33,21 @@ type live struct {
 	asked, forced bool
 	// pulling is true once the image has begun to come.
 	pulling bool
+	// blocked says why the last try to clean up failed.
+	blocked string
+}
+
+// obstacle says what keeps the session from being cleaned up.
+func (l *live) obstacle() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return cmp.Or(l.blocked, "it is being done")
+}
+
+func (l *live) block(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.blocked = err.Error()
 }
 
 func (l *live) snapshot() session.Record { return l.attempt.Record() }

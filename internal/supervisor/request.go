@@ -20,6 +20,8 @@ type Request struct {
 	Template  string
 	Revision  int
 	Overrides plan.Overrides
+	// Again is a session to launch as it was, from its plan instead of a template; nil for none.
+	Again *session.Record
 	// NoReuse refuses to give back the living session of the same name and plan.
 	NoReuse bool
 	// Key makes a launch that is sent twice one launch; optional.
@@ -75,17 +77,26 @@ func (s *Supervisor) newRecord(caller identity.Caller, req Request, r plan.Resol
 	if err != nil {
 		return session.Record{}, err
 	}
-	nonce, err := s.randomHex(16)
+	// A hostname may not begin with a digit everywhere: the s is for that, and for the reader.
+	id = "s" + id
+	nonce, err := s.nonce(id)
 	if err != nil {
 		return session.Record{}, err
 	}
 	rec := session.Record{
-		// A hostname may not begin with a digit everywhere: the s is for that, and for the reader.
-		ID: "s" + id, Nonce: nonce, Owner: caller.UID, Submitter: caller.UID, OwnerName: r.OwnerName, Home: r.Home,
+		ID: id, Nonce: nonce, Owner: caller.UID, Submitter: caller.UID, OwnerName: r.OwnerName, Home: r.Home,
 		IdempotencyKey: req.Key, Plan: r.Plan, Provenance: r.Provenance, Created: s.o.Now().UTC(), Sequence: 1,
 		Result: session.Undefined,
 	}
 	return rec, rec.Enter(session.Pending, s.o.Now(), "", "")
+}
+
+// nonce is what proves that something of the engine's is this session's.
+func (s *Supervisor) nonce(id string) (string, error) {
+	if s.o.Nonce != nil {
+		return s.o.Nonce(id), nil
+	}
+	return s.randomHex(16)
 }
 
 func (s *Supervisor) randomHex(bytes int) (string, error) {
@@ -134,11 +145,14 @@ func (s *Supervisor) freeNameLocked(owner uint32, name string) string {
 // newLive gives a record what it needs to live in this process.
 func (s *Supervisor) newLive(rec session.Record) *live {
 	a := launch.NewAttempt(rec, s.o.Ports, s.o.Places(rec.Owner, rec.ID))
-	l := &live{id: rec.ID, attempt: a, stop: make(chan struct{}, 1), ended: make(chan struct{}), done: make(chan struct{})}
+	l := &live{
+		id: rec.ID, owner: rec.Owner, created: rec.Created, attempt: a,
+		stop: make(chan struct{}, 1), ended: make(chan struct{}), done: make(chan struct{}),
+	}
 	if rec.Status.Final() {
 		close(l.ended)
 	}
-	a.InitPath, a.Clock, a.Save = s.o.InitPath, s.o.Now, s.o.Records.Save
+	a.InitPath, a.BootID, a.Clock, a.Save = s.o.InitPath, s.o.BootID, s.o.Now, s.o.Records.Save
 	a.Tell = func(told any) {
 		if p, ok := told.(launch.Progress); ok && p.Step == launch.StepImage {
 			s.pulling(l)

@@ -36,7 +36,10 @@ type Exit struct {
 	OOM  bool
 	// Lost is true if the container is gone, or the engine died over it; HostRestart, if the machine was restarted.
 	Lost, HostRestart bool
-	At                time.Time
+	// EngineEnded is true if the engine ended it because it was itself stopped or started; Code is known.
+	EngineEnded bool
+	// At is when it ended; zero if that is not known.
+	At time.Time
 	// Steps are all results that agentd-init wrote, read after the end.
 	Steps []StepResult
 }
@@ -70,7 +73,19 @@ type Options struct {
 	Resolver resolver
 	Ports    launch.Ports
 	Watcher  watcher
-	Places   Places
+	Engine   engine
+	// Inventories list what sessions have outside of their records; see [Supervisor.Tend].
+	Inventories []Inventory
+	// Grace is how long what belongs to no record is left alone.
+	Grace time.Duration
+	// Files removes the files of ended sessions; KeepRecords is how long their records stay.
+	Files       files
+	KeepRecords time.Duration
+	// Nonce makes the nonce of a session's id; nil means a random one, which nothing proves once the record is lost.
+	Nonce func(id string) string
+	// BootID names the boot of the machine that this process lives in.
+	BootID string
+	Places Places
 	// Capacity is what there is of each slot; it is asked before a session waits for its own.
 	Capacity  func(ctx context.Context) (map[string]int64, error)
 	InitPath  string
@@ -94,6 +109,9 @@ type Supervisor struct {
 	end  context.CancelFunc
 	wg   sync.WaitGroup
 
+	retention *retention
+	leftovers leftovers
+
 	// mu guards index.
 	mu    sync.Mutex
 	index index
@@ -113,6 +131,7 @@ func New(o Options) *Supervisor {
 	life, end := context.WithCancel(context.Background())
 	return &Supervisor{
 		o: o, hub: newHub(o.Now), ledger: newLedger(), life: life, end: end, index: newIndex(),
+		retention: newRetention(o.KeepRecords), leftovers: newLeftovers(),
 	}
 }
 

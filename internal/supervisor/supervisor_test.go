@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -29,12 +30,18 @@ type machine struct {
 	hold chan struct{}
 	// fail is what the named call fails with.
 	fail map[string]error
+	// filesRemoved are the sessions whose files were removed; keep is how long a plan keeps them.
+	filesRemoved []string
+	keep         time.Duration
+	inventories  []Inventory
 }
 
 type container struct {
-	steps chan StepResult
-	exit  chan Exit
-	done  []StepResult
+	nonce   string
+	started bool
+	steps   chan StepResult
+	exit    chan Exit
+	done    []StepResult
 }
 
 func newMachine() *machine {
@@ -79,7 +86,7 @@ func (m *machine) Resolve(
 ) (plan.Resolved, launch.Secrets, error) {
 	p := plan.Plan{
 		Name: req.Overrides.Name, Type: session.Interactive, Limits: plan.Limits{NanoCPUs: 1e9},
-		Steps: plan.Steps{Startup: "x", StopGrace: 10 * time.Second},
+		Steps: plan.Steps{Startup: "x", StopGrace: 10 * time.Second}, Keep: m.keep,
 	}
 	if p.Name == "" {
 		p.Name = "made-up"
@@ -115,13 +122,12 @@ func (m *machine) Clone(
 	return launch.Clone{}, nil
 }
 
-func (m *machine) Make(context.Context, session.Record) error                     { return nil }
-func (m *machine) Targets(context.Context, session.Record, []launch.Target) error { return nil }
-func (m *machine) Etc(context.Context, session.Record, []byte, []byte) error      { return nil }
-func (m *machine) Hand(context.Context, session.Record, string, []byte) error     { return nil }
-func (m *machine) Clear(context.Context, session.Record) error                    { return m.call("clear") }
-func (m *machine) Bind(context.Context, session.Record, int) (launch.Bind, error) {
-	return launch.Bind{}, nil
+func (m *machine) Make(context.Context, session.Record) error                 { return nil }
+func (m *machine) Etc(context.Context, session.Record, []byte, []byte) error  { return nil }
+func (m *machine) Hand(context.Context, session.Record, string, []byte) error { return nil }
+func (m *machine) Clear(context.Context, session.Record) error                { return m.call("clear") }
+func (m *machine) Bind(_ context.Context, rec session.Record) ([]launch.Bind, error) {
+	return make([]launch.Bind, len(rec.Plan.Mounts)), nil
 }
 func (m *machine) Release(context.Context, session.Record) error { return nil }
 func (m *machine) Parent(context.Context) (string, error)        { return "", nil }
@@ -135,19 +141,84 @@ func (m *machine) Create(_ context.Context, c launch.Container) (string, error) 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.running[c.Name] = &container{steps: make(chan StepResult, 8), exit: make(chan Exit, 1)}
+	if there := m.running[c.Name]; there != nil {
+		if there.nonce != c.Nonce {
+			return "", errs.New(errs.Conflict, "taken")
+		}
+		return c.Name, nil
+	}
+	m.running[c.Name] = &container{nonce: c.Nonce, steps: make(chan StepResult, 8), exit: make(chan Exit, 1)}
 	return c.Name, nil
 }
 
-func (m *machine) Start(context.Context, string) (int, error) { return 1, m.call("start") }
+func (m *machine) Start(_ context.Context, id string) (int, error) {
+	if err := m.call("start"); err != nil {
+		return 0, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.running[id] == nil {
+		return 0, errs.New(errs.NotFound, "no container")
+	}
+	m.running[id].started = true
+	return 1, m.fail["after start"]
+}
+
+func (m *machine) Look(_ context.Context, rec session.Record) (Sight, error) {
+	if err := m.call("look"); err != nil {
+		return Sight{}, err
+	}
+	c := m.container(rec.ID)
+	if c == nil || c.nonce != rec.Nonce {
+		return Sight{}, errs.New(errs.NotFound, "no container")
+	}
+	return Sight{ID: layout.ContainerName(rec.ID), Begun: c.started, PID: 1}, nil
+}
+
+func (m *machine) Ping(context.Context) error { return m.call("ping") }
+
+func (m *machine) SilentSince(time.Time) bool { return m.call("ping") != nil }
+
+func (m *machine) RemoveFiles(_ uint32, id string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.filesRemoved = append(m.filesRemoved, id)
+	return m.fail["files"]
+}
+
+// stored is what is on the disk.
+func (m *machine) stored() map[string]session.Record {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.records)
+}
+
+// put brings a record to the disk, as a crash has left it.
+func (m *machine) put(rec session.Record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.records[rec.ID] = rec
+}
+
+// set makes the named call fail, or work again.
+func (m *machine) set(name string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail[name] = err
+}
 
 // ports is the machine where a name is taken twice.
 type removing struct{ *machine }
 
-func (r removing) Remove(_ context.Context, name, _ string) error {
+func (r removing) Remove(_ context.Context, name, nonce string) error {
+	if err := r.call("remove"); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.running, name)
+	if c := r.running[name]; c != nil && c.nonce == nonce {
+		delete(r.running, name)
+	}
 	return nil
 }
 
@@ -207,7 +278,8 @@ func (m *machine) end(id string, code int) {
 
 func (m *machine) supervisor() *Supervisor {
 	return New(Options{
-		Records: m, Resolver: m, Watcher: m,
+		Records: m, Resolver: m, Watcher: m, Engine: m, Files: m, BootID: "boot",
+		KeepRecords: 72 * time.Hour, Grace: time.Minute, Inventories: m.inventories,
 		Capacity: func(context.Context) (map[string]int64, error) { return map[string]int64{"cpu": 2e9}, nil },
 		Ports:    launch.Ports{Images: m, Clones: m, Scratches: m, Binds: m, Containers: removing{m}, Limits: m},
 		Places:   func(uint32, string) launch.Directories { return launch.Directories{Session: layout.Session("/s")} },
@@ -394,28 +466,6 @@ func TestRestore_FindsEverySession(t *testing.T) {
 			if !rec.Cleaned {
 				t.Errorf("%s is %s and not cleaned", rec.ID, rec.Status)
 			}
-		}
-	})
-}
-
-func TestRestore_InterruptedCreate(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		m := newMachine()
-		s := m.supervisor()
-		rec := launchNamed(t, s, plan.Overrides{})
-		s.Close()
-		stored := m.records[rec.ID]
-		stored.Status, stored.Intent, stored.Staged.ContainerID = session.Creating, "create the container", ""
-		m.records[rec.ID] = stored
-		second := m.supervisor()
-		defer second.Close()
-		if _, err := second.Restore(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		wantStatus(t, second, rec.ID, session.Error, session.Undefined, session.ReasonStep)
-		if m.container(rec.ID) != nil {
-			t.Error("the container of the interrupted launch is still there")
 		}
 	})
 }

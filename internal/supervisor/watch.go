@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"agentd/internal/job"
@@ -34,6 +35,8 @@ type watching struct {
 	timedOut  bool
 	// seen are the results taken in already, by step and whether it had ended.
 	seen map[seenStep]bool
+	// force goes off when the time for a polite end is over.
+	force *time.Timer
 }
 
 type seenStep struct {
@@ -66,13 +69,14 @@ func (w *watching) await(ctx context.Context, rec session.Record) {
 
 // loop goes on until the container has ended.
 func (w *watching) loop(ctx context.Context) {
-	force := time.NewTimer(0)
-	if !force.Stop() {
-		<-force.C
-	}
+	force := time.NewTimer(forever)
 	defer force.Stop()
+	w.force = force
 	if asked, _ := w.l.wanted(); asked {
 		w.signal(ctx, force)
+	}
+	if w.wasOutOfTime() {
+		w.outOfTime(ctx, force)
 	}
 	w.begin()
 	limit := time.NewTimer(w.remaining())
@@ -120,6 +124,13 @@ func (w *watching) outOfTime(ctx context.Context, force *time.Timer) {
 	w.end(ctx, force, session.ReasonTimeout, "its time is up")
 }
 
+// wasOutOfTime reports whether its time was up in an earlier life of agentd already.
+func (w *watching) wasOutOfTime() bool {
+	rec := w.l.snapshot()
+	last := rec.History[len(rec.History)-1]
+	return last.Status == session.Terminating && last.Reason == session.ReasonTimeout
+}
+
 // begin enters RUNNING at once if nothing comes before it.
 func (w *watching) begin() {
 	rec := w.l.snapshot()
@@ -148,7 +159,8 @@ func (w *watching) step(r StepResult) {
 	w.seen[key] = true
 	w.s.hub.step(w.l.snapshot(), r)
 	rec := w.l.snapshot()
-	if r.Ended {
+	known := func(t session.Timing) bool { return t.Step == r.Step && t.Begin.Equal(r.Begin) }
+	if r.Ended && !slices.ContainsFunc(rec.Timings, known) {
 		w.l.attempt.Change(func(rec *session.Record) {
 			rec.Timings = append(rec.Timings, session.Timing{Step: r.Step, Begin: r.Begin, Took: r.End.Sub(r.Begin)})
 		})
@@ -185,23 +197,29 @@ func (w *watching) end(ctx context.Context, force *time.Timer, reason, message s
 	force.Reset(rec.Plan.Steps.StopGrace + forceAfter)
 }
 
+// kill ends it by force, again and again until it has ended: the engine may not have heard.
 func (w *watching) kill(ctx context.Context) {
 	if err := w.s.o.Watcher.Signal(ctx, w.l.snapshot(), true); err != nil {
 		w.s.o.Log.Warn("end a session by force", "session", w.l.id, "error", err)
 	}
+	w.force.Reset(forceAfter)
 }
 
 // ended says how it ended.
 func (w *watching) ended(e Exit) {
 	rec := w.l.snapshot()
 	asked, _ := w.l.wanted()
+	v := judge(rec, e, asked, w.timedOut)
+	w.l.attempt.Change(func(r *session.Record) {
+		r.ExitCode, r.Result = e.Code, v.result
+		if at := e.At.UTC(); !e.At.IsZero() {
+			r.Ended = &at
+		}
+	})
 	if w.bootstrap != nil && rec.Status == session.Creating {
-		w.bootstrapFailed(*w.bootstrap)
+		w.bootstrapFailed(*w.bootstrap, e.OOM)
 		return
 	}
-	w.l.attempt.Change(func(r *session.Record) { r.ExitCode = e.Code })
-	v := judge(rec, e, asked, w.timedOut)
-	w.l.attempt.Change(func(r *session.Record) { r.Result = v.result })
 	if rec.Status == session.Creating || rec.Status == session.Running {
 		if err := w.s.enter(w.l, session.Terminating, v.reason, v.message); err != nil {
 			w.s.o.Log.Error("record that a session ends", "session", w.l.id, "error", err)
@@ -212,9 +230,13 @@ func (w *watching) ended(e Exit) {
 	}
 }
 
-func (w *watching) bootstrapFailed(r StepResult) {
+func (w *watching) bootstrapFailed(r StepResult, oom bool) {
 	message := fmt.Sprintf("the bootstrap exited with %d", r.ExitCode)
+	hint := "ctl session logs " + w.l.id + " shows all of its output"
 	switch {
+	case oom:
+		message += ": the session was out of memory"
+		hint = "give it more: --resources mem=SIZE"
 	case r.TimedOut:
 		message = "the bootstrap took longer than " + w.l.snapshot().Plan.Steps.BootstrapTimeout.String()
 	case r.Error != "":
@@ -226,7 +248,7 @@ func (w *watching) bootstrapFailed(r StepResult) {
 		rec.ExitCode = &code
 		rec.Failure = &session.Fault{
 			Step: job.Bootstrap, Code: "bootstrap_failed", Message: message, Tail: r.Tail,
-			Hint: "ctl session logs " + rec.ID + " shows all of its output",
+			Hint: hint,
 		}
 	})
 	if err := w.s.enter(w.l, session.Error, session.ReasonStep, message); err != nil {

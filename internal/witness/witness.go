@@ -27,14 +27,17 @@ type Ending struct {
 	// Code is nil if it is not known.
 	Code                   *int
 	OOM, Lost, HostRestart bool
-	At                     time.Time
+	// EngineEnded is true if it ended because the engine was stopped or started.
+	EngineEnded bool
+	At          time.Time
 }
 
 // containers is the engine's part.
 type containers interface {
 	// Wait returns when the container has ended, however long that takes and whatever becomes of the engine meanwhile.
-	// The claim is asked for after the end, and can confirm what the engine says.
-	Wait(ctx context.Context, id string, claim func() Claim) (Ending, error)
+	// boot is that of the machine in which it was started, if that is known. The claim is asked for after the end, and can
+	// confirm what the engine says.
+	Wait(ctx context.Context, id, boot string, claim func() Claim) (Ending, error)
 	// Signal sends a signal to its first process; one that runs no more is no error.
 	Signal(ctx context.Context, id, signal string) error
 }
@@ -52,12 +55,13 @@ func New(c containers, place func(session.Record) layout.Session) *Witness {
 
 // Wait returns how the container ended, and what all its steps came to.
 func (w *Witness) Wait(ctx context.Context, rec session.Record) (supervisor.Exit, error) {
-	end, err := w.containers.Wait(ctx, rec.Staged.ContainerID, func() Claim { return w.claim(ctx, rec) })
+	end, err := w.containers.Wait(ctx, rec.Staged.ContainerID, rec.Staged.BootID, func() Claim { return w.claim(ctx, rec) })
 	if err != nil {
 		return supervisor.Exit{}, err
 	}
 	return supervisor.Exit{
-		Code: end.Code, OOM: end.OOM, Lost: end.Lost, HostRestart: end.HostRestart, At: end.At, Steps: w.results(ctx, rec),
+		Code: end.Code, OOM: end.OOM, Lost: end.Lost, HostRestart: end.HostRestart, EngineEnded: end.EngineEnded, At: end.At,
+		Steps: w.results(ctx, rec),
 	}, nil
 }
 

@@ -20,7 +20,7 @@ type engine struct {
 	claim witness.Claim
 }
 
-func (e *engine) Wait(ctx context.Context, _ string, claim func() witness.Claim) (witness.Ending, error) {
+func (e *engine) Wait(ctx context.Context, _, _ string, claim func() witness.Claim) (witness.Ending, error) {
 	select {
 	case end := <-e.end:
 		e.claim = claim()

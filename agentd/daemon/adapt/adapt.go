@@ -21,9 +21,20 @@ type Host struct {
 	Root bool
 	// Helper starts children that are the caller.
 	Helper helper.Starter
+	// Nonce makes what proves that a container of that session, or of that name, is this agentd's.
+	Nonce func(id string) string
 
-	infoMu sync.Mutex
-	info   *engine.Info
+	// probing are the names of the containers that look into images now.
+	probing sync.Map
+	infoMu  sync.Mutex
+	info    *engine.Info
+}
+
+// Forget makes the next question for [Host.Info] reach the engine: it was restarted, and may be another one.
+func (h *Host) Forget() {
+	h.infoMu.Lock()
+	defer h.infoMu.Unlock()
+	h.info = nil
 }
 
 // Info is what the engine says of itself; it is asked once, and again after it has failed to answer.

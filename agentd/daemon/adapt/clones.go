@@ -2,10 +2,14 @@ package adapt
 
 import (
 	"context"
-	"crypto/rand"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"agentd/internal/checkout"
+	"agentd/internal/errs"
 	"agentd/internal/helper"
 	"agentd/internal/launch"
 	"agentd/internal/plan"
@@ -20,6 +24,8 @@ type Clones struct {
 	Timeout   time.Duration
 	// MemoryBytes bounds the child.
 	MemoryBytes int64
+	// CAFile has certificates to trust beside the system's; "" for none.
+	CAFile string
 }
 
 // Clone makes the clone, or leaves nothing.
@@ -28,12 +34,20 @@ func (c *Clones) Clone(
 	tell func(launch.Progress),
 ) (launch.Clone, error) {
 	req := checkout.Request{
-		Checkout: co, SSH: checkout.SSHOf(home, s.SSHAuthSock), Root: dir, Dir: rel, Attempt: rand.Text()[:8],
+		Checkout: co, SSH: checkout.SSHOf(home, s.SSHAuthSock), Root: dir, Dir: rel,
+		Attempt: strings.ReplaceAll(filepath.Base(dir), ".", "-"),
 		Schemes: c.schemes(co), InsteadOf: c.InsteadOf,
 		Limits: checkout.Limits{Timeout: c.Timeout, MemoryBytes: c.MemoryBytes},
 	}
+	var err error
+	if req.CABundle, err = c.authorities(); err != nil {
+		return launch.Clone{}, err
+	}
 	if s.GitPassword != "" {
 		req.Credential = &checkout.Credential{Username: s.GitUsername, Password: s.GitPassword}
+	}
+	if err := c.vacate(ctx, u, req); err != nil {
+		return launch.Clone{}, err
 	}
 	//nolint:contextcheck // the end of a child is waited for whatever became of the context
 	res, err := c.client(u).Checkout(ctx, req, func(p checkout.Progress) {
@@ -44,6 +58,40 @@ func (c *Clones) Clone(
 		tell(launch.Progress{Done: p.Done, Total: p.Total, Unit: unit, Text: string(p.Phase)})
 	})
 	return launch.Clone{Commit: res.Commit, Warnings: res.Warnings}, err
+}
+
+// maxAuthorities bounds the file of certificates, in bytes: it goes through the helper's pipe.
+const maxAuthorities = 1 << 20
+
+// authorities reads the certificates anew for each clone: they are renewed while agentd runs.
+func (c *Clones) authorities() ([]byte, error) {
+	if c.CAFile == "" {
+		return nil, nil
+	}
+	f, err := os.Open(c.CAFile)
+	if err != nil {
+		return nil, errs.New(errs.Unavailable, "git.ca_file: %w", err).WithHint("put it there, or change the configuration")
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	text, err := io.ReadAll(io.LimitReader(f, maxAuthorities+1))
+	if err != nil {
+		return nil, errs.New(errs.Unavailable, "git.ca_file: %w", err)
+	}
+	if len(text) > maxAuthorities {
+		return nil, errs.New(errs.TooLarge, "git.ca_file: %s has more than %d bytes", c.CAFile, maxAuthorities)
+	}
+	return text, nil
+}
+
+// vacate removes what an agentd that was killed may have left of this session's clone. The directory is the session's
+// alone, and the session has not run: what is at the clone's place is an earlier clone that nobody recorded.
+func (c *Clones) vacate(ctx context.Context, u plan.User, req checkout.Request) error {
+	if err := c.client(u).Undo(ctx, req); err != nil { //nolint:contextcheck // the end of a child is waited for
+		return err
+	}
+	return c.Host.help(u, func(h *helper.Session) error { //nolint:contextcheck // see help
+		return h.Remove(ctx, helper.RemoveRequest{Root: req.Root, Path: req.Dir})
+	})
 }
 
 // schemes also allows what the configuration itself has rewritten the URL to.
@@ -65,6 +113,7 @@ func (c *Clones) client(u plan.User) checkout.Client {
 // Operations is what agentd's children can do beside the operations on files.
 func Operations() helper.Table {
 	return helper.Table{
+		opCopy: serveCopy,
 		checkout.OperationName: func(ctx context.Context, c *helper.Call) (any, error) {
 			return checkout.Operation(ctx, c, helper.RemoveTree)
 		},

@@ -3,6 +3,7 @@ package adapt
 import (
 	"context"
 	"strconv"
+	"sync"
 
 	"agentd/internal/engine"
 	"agentd/internal/errs"
@@ -18,6 +19,10 @@ type Containers struct {
 	Images *Images
 	// Network is the bridge of isolated sessions.
 	Network string
+
+	// networkMu is held while the bridge is looked for and made: the engine makes a second one of the same name without
+	// a word, and after that starts no container on either.
+	networkMu sync.Mutex
 }
 
 // Create makes the container. If its name is taken, by an earlier try whose answer was lost, that container is it.
@@ -27,7 +32,10 @@ func (c *Containers) Create(ctx context.Context, want launch.Container) (string,
 		return "", err
 	}
 	if want.Network != engine.NetworkNone {
-		if err := c.Host.Engine.EnsureNetwork(ctx, c.Network, c.Host.Instance); err != nil {
+		c.networkMu.Lock()
+		err := c.Host.Engine.EnsureNetwork(ctx, c.Network, c.Host.Instance)
+		c.networkMu.Unlock()
+		if err != nil {
 			return "", err
 		}
 	}

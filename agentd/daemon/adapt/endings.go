@@ -22,7 +22,7 @@ type Endings struct {
 
 // Wait returns how the container ended. Kills for want of memory are counted by the kernel's own events meanwhile: the
 // engine is no witness of those that hit a child.
-func (e *Endings) Wait(ctx context.Context, id string, claim func() witness.Claim) (witness.Ending, error) {
+func (e *Endings) Wait(ctx context.Context, id, boot string, claim func() witness.Claim) (witness.Ending, error) {
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	var kills atomic.Int64
@@ -31,24 +31,74 @@ func (e *Endings) Wait(ctx context.Context, id string, claim func() witness.Clai
 			go group.WatchOOM(watching, kills.Store) //nolint:errcheck // without it the engine's word is all there is
 		}
 	}
-	c, err := e.Host.Engine.Wait(ctx, id)
+	restarted := boot != "" && boot != BootID()
+	c, err := e.waitSurely(ctx, id)
 	if errs.Is(err, errs.NotFound) {
-		return witness.Ending{Lost: true}, nil
+		return witness.Ending{Lost: true, HostRestart: restarted}, nil
 	}
 	if err != nil {
 		return witness.Ending{}, err
 	}
 	said := claim()
-	exit := engine.Judge(c, engine.Witness{
-		InitEnded: said.Ended, InitCode: said.Code, OOM: kills.Load() > 0, Boot: bootTime(),
-	})
-	end := witness.Ending{
-		OOM: exit.OOM, Lost: exit.Outcome == engine.OutcomeLost, HostRestart: exit.HostRestarted, At: exit.Time,
+	evidence := engine.Witness{InitEnded: said.Ended, InitCode: said.Code, OOM: kills.Load() > 0}
+	if boot == "" || restarted {
+		evidence.Boot = bootTime()
 	}
+	exit := engine.Judge(c, evidence)
+	end := witness.Ending{OOM: exit.OOM, Lost: exit.Outcome == engine.OutcomeLost, At: exit.Time}
 	if exit.Outcome == engine.OutcomeExited {
 		end.Code = &exit.Code
 	}
+	byOthers := end.Code != nil && (exit.Code == exitTerm || exit.Code == exitKill) && !exit.OOM
+	end.HostRestart = end.Lost && (exit.HostRestarted || restarted) || byOthers && restarted
+	end.EngineEnded = byOthers && !restarted && e.engineEnded(exit.Time)
 	return end, nil
+}
+
+// The codes of what is ended by a signal, SIGTERM or SIGKILL, as an engine does that stops.
+const (
+	exitTerm = 128 + 15
+	exitKill = 128 + 9
+)
+
+// engineEnded reports whether something that a signal ended then was ended by an engine that stopped, or that was started
+// again and ended what it found running.
+func (e *Endings) engineEnded(at time.Time) bool {
+	from, to := e.Host.Engine.LastOutage()
+	return !from.IsZero() && at.After(from.Add(-stopSlack)) && at.Before(to.Add(stopSlack))
+}
+
+// stopSlack is how far the end of a container may be from the engine's silence: an engine that is told to stop closes its
+// connections at about the same time.
+const stopSlack = 2 * time.Second
+
+// sureAfter is when the engine is asked again about a container that it does not know.
+const sureAfter = 2 * time.Second
+
+// waitSurely is the engine's Wait; that there is no such container must be said twice, as an engine that has just been
+// started may not know yet.
+func (e *Endings) waitSurely(ctx context.Context, id string) (engine.Container, error) {
+	c, err := e.Host.Engine.Wait(ctx, id)
+	if !errs.Is(err, errs.NotFound) {
+		return c, err
+	}
+	again := time.NewTimer(sureAfter)
+	defer again.Stop()
+	select {
+	case <-again.C:
+		return e.Host.Engine.Wait(ctx, id)
+	case <-ctx.Done():
+		return engine.Container{}, ctx.Err()
+	}
+}
+
+// BootID names the boot of this machine; empty if the kernel does not say.
+func BootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
 }
 
 // Signal sends a signal; a container that does not run any more needs none.

@@ -63,7 +63,7 @@ func (i *Images) Ensure(
 	if err := i.restore(ctx); err != nil {
 		return launch.Image{}, err
 	}
-	got, err := i.Host.Engine.Pull(ctx, req, func(p engine.PullProgress) {
+	got, err := i.pinned(ctx, image, req, func(p engine.PullProgress) {
 		tell(launch.Progress{Done: p.Bytes, Total: p.TotalBytes, Unit: "bytes", Text: p.Status})
 	})
 	if err != nil {
@@ -76,6 +76,7 @@ func (i *Images) Ensure(
 	return launch.Image{
 		ID: got.ID, Digest: got.RepoDigest, Env: got.Config.Env, Entrypoint: got.Config.Entrypoint, Cmd: got.Config.Cmd,
 		Volumes: got.Config.Volumes, Passwd: found.Passwd, Group: found.Group, ShellError: shellError(found.Shell),
+		Leads: found.Leads,
 	}, nil
 }
 
@@ -115,8 +116,18 @@ func (i *Images) look(ctx context.Context, image engine.Image) (engine.Probe, er
 	}
 }
 
+// probe looks into an image. The container's name stands where a session's id would, so that its nonce proves it ours.
+func (i *Images) probe(ctx context.Context, image engine.Image) (engine.Probe, error) {
+	name := engine.ProbeName()
+	i.Host.probing.Store(name, true)
+	defer i.Host.probing.Delete(name)
+	return i.Host.Engine.Probe(ctx, image, i.Probe, name, engine.Labels{
+		Instance: i.Host.Instance, Nonce: i.Host.Nonce(name),
+	})
+}
+
 func (i *Images) lookNow(ctx context.Context, image engine.Image, l *look) {
-	l.found, l.err = i.Host.Engine.Probe(ctx, image, i.Probe, i.Host.Instance)
+	l.found, l.err = i.probe(ctx, image)
 	if l.err != nil {
 		i.mu.Lock()
 		delete(i.looks, image.ID)

@@ -2,13 +2,17 @@ package adapt
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"agentd/internal/cgroup"
 	"agentd/internal/errs"
 	"agentd/internal/plan"
+	"agentd/internal/resource"
 	"agentd/internal/session"
+	"agentd/internal/systemd"
 )
 
 // Limits is the kernel's part of a launch.
@@ -16,19 +20,21 @@ type Limits struct {
 	Host *Host
 	// Groups is nil on a machine without control groups that could be read.
 	Groups *cgroup.Host
-	// Cap is what all sessions may use together.
-	Cap cgroup.Limits
+	// Machine knows what all sessions may use together.
+	Machine *Machine
 
-	// mu guards capped.
+	Log *slog.Logger
+
+	// mu guards capped, the parent that has its limits already.
 	mu     sync.Mutex
-	capped bool
+	capped string
 }
 
 // groupName is the group above all sessions, as configured in systemd/agentd.slice too.
 const groupName = "agentd"
 
-// Parent names the group above all sessions for the engine. Root's agentd makes and caps it; a slice is systemd's to
-// make, which it does with the first container in it.
+// Parent names the group above all sessions for the engine. Root's agentd caps it at what there is to give: by itself
+// where the engine makes groups itself, by way of systemd where that does.
 func (l *Limits) Parent(ctx context.Context) (string, error) {
 	info, err := l.Host.Info(ctx)
 	if err != nil {
@@ -37,19 +43,43 @@ func (l *Limits) Parent(ctx context.Context) (string, error) {
 	parent := cgroup.Parent(info.CgroupDriver, groupName)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.capped || !l.Host.Root || l.Groups == nil {
+	if l.capped == parent || !l.Host.Root || l.Groups == nil {
 		return parent, nil
 	}
-	_, err = l.Groups.Cap(parent, l.Cap)
-	switch {
-	case errs.Is(err, errs.NotFound):
-		return parent, nil
-	case err != nil:
+	if err := l.limit(ctx, parent, info.CgroupDriver); err != nil {
 		return "", err
 	}
-	l.capped = true
+	l.capped = parent
 	return parent, nil
 }
+
+// limit caps the parent. The machine's memory less the reserve is always a limit; its cores are one only if some are
+// kept back: a quota costs time.
+func (l *Limits) limit(ctx context.Context, parent, driver string) error {
+	slots, err := l.Machine.Slots(ctx)
+	if err != nil {
+		return err
+	}
+	together := cgroup.Limits{MemoryBytes: slots[resource.SlotMem]}
+	if l.Machine.ReserveCPU > 0 {
+		together.NanoCPUs = slots[resource.SlotCPU]
+	}
+	if driver != cgroup.DriverSystemd {
+		_, err := l.Groups.Cap(parent, together)
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sliceTimeout)
+	defer cancel()
+	limits := systemd.SliceLimits{NanoCPUs: together.NanoCPUs, MemoryBytes: together.MemoryBytes}
+	if err := systemd.CapSlice(ctx, parent, limits); err != nil {
+		// Each session has its own limits all the same.
+		l.Log.Warn("the limit of all sessions together is not in force", "error", err)
+	}
+	return nil
+}
+
+// sliceTimeout bounds the wait for systemd.
+const sliceTimeout = 10 * time.Second
 
 // Verify reads back what the kernel holds the container to, and refuses to go on with less than was asked for.
 func (l *Limits) Verify(_ context.Context, container string, pid int, want plan.Limits) (session.Applied, error) {

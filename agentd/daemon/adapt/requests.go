@@ -23,7 +23,10 @@ type Requests struct {
 func (r Requests) Launch(
 	ctx context.Context, caller identity.Caller, req api.LaunchRequest, key string,
 ) (server.Launched, error) {
-	want := request(req)
+	want, err := r.request(caller, req)
+	if err != nil {
+		return server.Launched{}, err
+	}
 	want.Key = key
 	got, err := r.Supervisor.Launch(ctx, caller, want)
 	return server.Launched{Record: got.Record, Created: got.Created, Sequence: got.Sequence}, err
@@ -31,11 +34,15 @@ func (r Requests) Launch(
 
 // Plan resolves a request and launches nothing.
 func (r Requests) Plan(ctx context.Context, caller identity.Caller, req api.LaunchRequest) (plan.Resolved, error) {
-	resolved, _, err := r.Resolver.Resolve(ctx, caller, request(req))
+	want, err := r.request(caller, req)
+	if err != nil {
+		return plan.Resolved{}, err
+	}
+	resolved, _, err := r.Resolver.Resolve(ctx, caller, want)
 	return resolved, err
 }
 
-func request(req api.LaunchRequest) supervisor.Request {
+func (r Requests) request(caller identity.Caller, req api.LaunchRequest) (supervisor.Request, error) {
 	want := supervisor.Request{
 		Template: req.Template, Revision: req.Revision, Overrides: req.Overrides, NoReuse: req.NoReuse,
 	}
@@ -47,5 +54,12 @@ func request(req api.LaunchRequest) supervisor.Request {
 		want.Secrets.RegistryUsername, want.Secrets.RegistryPassword = l.Username, l.Password
 		want.Secrets.RegistryIdentityToken = l.IdentityToken
 	}
-	return want
+	if req.Session != "" {
+		rec, _, err := r.Supervisor.Find(caller, req.Session)
+		if err != nil {
+			return want, err
+		}
+		want.Again = &rec
+	}
+	return want, nil
 }

@@ -24,6 +24,9 @@ import (
 
 // System tells about this agent and its machine.
 type System struct {
+	// Disks says what takes room.
+	*Disks
+
 	Host    *Host
 	Machine *Machine
 	// Groups is nil on a machine without control groups that could be read.
@@ -36,6 +39,8 @@ type System struct {
 	Programs []string
 	// Living lists the living sessions of all users.
 	Living func() []session.Record
+	// Trouble says why leftovers are not removed; empty if nothing is wrong.
+	Trouble func() string
 	// Damaged counts the files that were set aside.
 	Damaged func() int
 }
@@ -88,7 +93,7 @@ func (s *System) Doctor(ctx context.Context, _ identity.Caller) (api.Doctor, err
 	if err == nil {
 		d.Findings = append(d.Findings, s.canary(ctx), liveRestore(info))
 	}
-	d.Findings = append(d.Findings, s.programs(), s.groups(), s.emulators(ctx), s.store())
+	d.Findings = append(d.Findings, s.programs(), s.groups(), s.emulators(ctx), s.store(), s.leftovers())
 	return d, nil
 }
 
@@ -212,10 +217,28 @@ func (s *System) store() api.Finding {
 	return api.Finding{Check: "store", Status: api.FindingOK, Detail: "no damaged files"}
 }
 
+func (s *System) leftovers() api.Finding {
+	if why := s.Trouble(); why != "" {
+		return api.Finding{
+			Check: "leftovers", Status: api.FindingFail, Detail: why,
+			Fix: "was the state directory restored from a backup? Look at them, and remove what nobody needs: " +
+				"docker ps -a --filter label=io.agentd.instance=" + s.Host.Instance,
+		}
+	}
+	return api.Finding{Check: "leftovers", Status: api.FindingOK, Detail: "what belongs to no session is removed"}
+}
+
 // EngineProbe says for the health whether the engine answers.
 type EngineProbe struct {
 	Host *Host
+	// Leftovers is nil if what belongs to no session can be removed.
+	Leftovers func(context.Context) error
 }
 
-// Probe asks the engine.
-func (p EngineProbe) Probe(ctx context.Context) error { return p.Host.Engine.Ping(ctx) }
+// Probe asks the engine, and whether what is on it can be told apart.
+func (p EngineProbe) Probe(ctx context.Context) error {
+	if err := p.Host.Engine.Ping(ctx); err != nil {
+		return err
+	}
+	return p.Leftovers(ctx)
+}

@@ -57,13 +57,21 @@ func (e *Engine) start(ctx context.Context) (err error) {
 	if err := e.writeConfigs(); err != nil {
 		return err
 	}
+	if err := e.startContainerd(ctx); err != nil {
+		return err
+	}
+	return e.startDockerd(ctx)
+}
+
+func (e *Engine) startContainerd(ctx context.Context) (err error) {
 	e.containerd, err = e.spawn("containerd", "--config", e.path("containerd.toml"))
 	if err != nil {
 		return err
 	}
-	if err := e.containerd.until(ctx, func() error { return dialable(ctx, e.path("containerd.sock")) }); err != nil {
-		return err
-	}
+	return e.containerd.until(ctx, func() error { return dialable(ctx, e.path("containerd.sock")) })
+}
+
+func (e *Engine) startDockerd(ctx context.Context) (err error) {
 	e.dockerd, err = e.spawn("dockerd", "--config-file", e.path("daemon.json"),
 		"--host", e.Host(), "--containerd", e.path("containerd.sock"), "--pidfile", e.path("docker.pid"),
 		"--data-root", e.path("data"), "--exec-root", e.path("exec"),

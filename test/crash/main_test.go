@@ -1,0 +1,10 @@
+package crash_test
+
+import (
+	"os"
+	"testing"
+
+	"agentd/internal/testenv"
+)
+
+func TestMain(m *testing.M) { os.Exit(testenv.Main(m)) }
