@@ -52,6 +52,11 @@ func (v *Volumes) Bind(ctx context.Context, s Source) (Bound, error) {
 		return Bound{}, errs.New(errs.Unsupported, "mount %s: an ordinary user's agentd can mount directories only",
 			s.File.Name()).WithHint("mount the directory that it lies in")
 	}
+	if s.ReadOnly {
+		if err := refuseMountsBeneath(s.File); err != nil {
+			return Bound{}, err
+		}
+	}
 	fd, err := unix.FcntlInt(s.File.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return Bound{}, errs.New(errs.Internal, "keep %s open: %w", s.File.Name(), err)
@@ -68,6 +73,29 @@ func (v *Volumes) Bind(ctx context.Context, s Source) (Bound, error) {
 		return Bound{}, err
 	}
 	return Bound{Volume: name}, nil
+}
+
+// refuseMountsBeneath says beforehand what the engine would do without a word: a read-only bind of its leaves out what is
+// mounted beneath the source. Whoever changes the mounts meanwhile gets that, and nothing worse.
+func refuseMountsBeneath(dir *os.File) error {
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", dir.Fd()))
+	if err != nil {
+		return errs.New(errs.Internal, "look at %s: %w", dir.Name(), err)
+	}
+	table, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return errs.New(errs.Internal, "read the mounts: %w", err)
+	}
+	// The kernel escapes these in the table, a backslash among them.
+	escaped := strings.NewReplacer(`\`, `\134`, " ", `\040`, "\t", `\011`, "\n", `\012`).Replace(path)
+	for line := range strings.Lines(string(table)) {
+		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], strings.TrimSuffix(escaped, "/")+"/") {
+			return errs.New(errs.Unsupported, "mount %s read-only: something is mounted at %s, and an ordinary user's agentd "+
+				"cannot make that read-only", dir.Name(), fields[4]).
+				WithHint("mount it writable, or mount the directories beneath it one by one")
+		}
+	}
+	return nil
 }
 
 // keep remembers a descriptor, or closes the one before it if file is nil.

@@ -13,14 +13,14 @@ import (
 	"agentd/internal/errs"
 )
 
-// engine is a table of volumes, and their devices.
-type engine struct {
+// table is one of volumes, and their devices.
+type table struct {
 	volumes  map[string]string
 	readOnly map[string]bool
 	fail     error
 }
 
-func (e *engine) CreateBindVolume(_ context.Context, name, device string, readOnly bool) error {
+func (e *table) CreateBindVolume(_ context.Context, name, device string, readOnly bool) error {
 	if e.fail != nil {
 		return e.fail
 	}
@@ -28,12 +28,12 @@ func (e *engine) CreateBindVolume(_ context.Context, name, device string, readOn
 	return nil
 }
 
-func (e *engine) RemoveVolume(_ context.Context, name string) error {
+func (e *table) RemoveVolume(_ context.Context, name string) error {
 	delete(e.volumes, name)
 	return nil
 }
 
-func (e *engine) ListVolumes(_ context.Context, prefix string) ([]string, error) {
+func (e *table) ListVolumes(_ context.Context, prefix string) ([]string, error) {
 	var names []string
 	for name := range e.volumes {
 		if strings.HasPrefix(name, prefix) {
@@ -43,8 +43,8 @@ func (e *engine) ListVolumes(_ context.Context, prefix string) ([]string, error)
 	return names, nil
 }
 
-func newEngine() *engine {
-	return &engine{volumes: map[string]string{}, readOnly: map[string]bool{}}
+func newEngine() *table {
+	return &table{volumes: map[string]string{}, readOnly: map[string]bool{}}
 }
 
 // descriptors of this process that are open on path.

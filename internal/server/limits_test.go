@@ -108,6 +108,20 @@ func TestLimits_ASlowBodyIsAProblem(t *testing.T) {
 	}
 }
 
+// What is refused unread must not be waited for either: net/http wants the rest of a body before it closes.
+func TestLimits_ARefusedRequestIsNotWaitedFor(t *testing.T) {
+	for name, header := range map[string]string{
+		"by the guard": "Origin: https://evil.example\r\nContent-Length: 100",
+		"as too large": "Content-Length: 10000000",
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn := serve(t, newHarness(t, short))()
+			send(t, conn, "POST /v1/templates HTTP/1.1\r\nHost: agentd\r\n"+header+"\r\n\r\nabc")
+			ends(t, conn)
+		})
+	}
+}
+
 // The deadline of the body must not outlive it: the request goes on as long as it takes.
 func TestLimits_AQuickBodyLeavesTheHandlerItsTime(t *testing.T) {
 	h := newHarness(t, short)

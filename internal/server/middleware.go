@@ -137,14 +137,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// bounded bounds the size of a body and the time to send it, and the time to take the answer.
+// bounded bounds the size of a body and the time to send it, and the time to take the answer. It comes before everything
+// that refuses: net/http waits for the rest of a body that nobody has read, for ever if there is no deadline.
 func (s *Server) bounded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength > api.MaxRequestBytes {
-			w.Header().Set("Connection", "close")
-			s.writeProblem(w, r, tooLarge())
-			return
-		}
 		rc, now := http.NewResponseController(w), time.Now()
 		err := rc.SetWriteDeadline(now.Add(s.limits.Answer))
 		if r.ContentLength != 0 {
@@ -154,6 +150,11 @@ func (s *Server) bounded(next http.Handler) http.Handler {
 		}
 		if err != nil && !errors.Is(err, http.ErrNotSupported) {
 			s.writeProblem(w, r, fmt.Errorf("set the deadlines of a request: %w", err))
+			return
+		}
+		if r.ContentLength > api.MaxRequestBytes {
+			w.Header().Set("Connection", "close")
+			s.writeProblem(w, r, tooLarge())
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -94,7 +94,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s.http = &http.Server{
-		Handler: s.observe(s.recovered(s.guard(s.bounded(s.known(mux))))),
+		Handler: s.observe(s.recovered(s.bounded(s.guard(s.known(mux))))),
 		// A request's context ends when its client goes away.
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return s.conns.admit(o.ConnContext(ctx, c), c)
