@@ -21,19 +21,26 @@ func (a *app) sessionLogs() *cobra.Command {
 first, also after its end. What they wrote to standard error goes to standard
 error here. With -f it goes on until the session has ended.
 
-On a terminal, control characters are escaped, but for colours. Output that is
-not text comes through unchanged everywhere else.`,
+On a terminal, control characters are escaped, but for colours, and a bar in the
+margin has the colour of the step: yellow for the bootstrap, red for standard
+error. Output that is not text comes through unchanged everywhere else.
+
+--grep takes a regular expression (RE2) and looks at what --tail, --since and
+--step leave.`,
 		Example: `  ctl session logs template1234
   ctl session logs -f --tail 20 template1234
 
   # The last ten minutes, with times
-  ctl session logs --since 10m --timestamps template1234`,
+  ctl session logs --since 10m --timestamps template1234
+
+  # Epochs and errors only, as they come
+  ctl session logs -f --grep 'epoch|(?i)error' template1234`,
 		Args:              argumentNames("SESSION"),
 		ValidArgsFunction: a.completeSessions(1, true),
 	}
 	p := logPrinter{app: a}
 	var q api.LogQuery
-	var tail string
+	var tail, pattern string
 	flags := cmd.Flags()
 	flags.BoolVarP(&q.Follow, "follow", "f", false, "go on until the session has ended")
 	flags.StringVarP(&tail, "tail", "n", "all", "`number` of the last lines to begin with, or all")
@@ -41,10 +48,15 @@ not text comes through unchanged everywhere else.`,
 		"leave out what is older than a `time`: 2026-01-02T15:04:05Z, or 10m for ten minutes ago")
 	flags.StringVar(&q.Step, "step", "", "of one `step` only: bootstrap or startup")
 	flags.BoolVarP(&p.times, "timestamps", "t", false, "begin each line with its time")
+	flags.StringVar(&pattern, "grep", "", "only lines that match a regular `expression`")
 	completeFlag(cmd, "step", logSteps())
 	f := addOutput(cmd, formatText, formatJSON, formatYAML)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := logFlags(cmd, &q, tail); err != nil {
+			return err
+		}
+		var err error
+		if p.grep, err = newGrep(cmd, pattern); err != nil {
 			return err
 		}
 		p.kind = f.value
@@ -72,6 +84,9 @@ func logFlags(cmd *cobra.Command, q *api.LogQuery, tail string) error {
 }
 
 func (a *app) logs(ctx context.Context, ref string, q api.LogQuery, p *logPrinter) error {
+	if q.Follow {
+		return a.followLogs(ctx, ref, q, p)
+	}
 	stream, err := a.client().Logs(ctx, ref, q)
 	if err != nil {
 		return err
@@ -85,9 +100,6 @@ func (a *app) logs(ctx context.Context, ref string, q api.LogQuery, p *logPrinte
 		case err != nil && ctx.Err() != nil:
 			// Ctrl-C is how one stops to follow.
 			return errors.Join(p.finish(), exitStatus(exitInterrupted))
-		case err != nil && restarting(err) && q.Follow:
-			e := errs.New(errs.Unavailable, "agentd ended the stream; the session goes on")
-			return errors.Join(p.finish(), e.WithHint("ctl session logs -f --tail 0 %s", ref))
 		case err != nil:
 			return errors.Join(p.finish(), err)
 		}
@@ -102,11 +114,23 @@ type logPrinter struct {
 	*app
 	kind  string
 	times bool
+	// grep is nil if all lines are wanted.
+	grep *grep
 	// open is the stream whose last line has no end yet.
 	open io.Writer
 }
 
+// line prints a line if it is wanted.
 func (p *logPrinter) line(l api.LogLine) error {
+	for _, part := range p.grep.pass(l) {
+		if err := p.write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *logPrinter) write(l api.LogLine) error {
 	if p.kind != formatText {
 		return p.item(p.kind, l)
 	}
@@ -120,6 +144,9 @@ func (p *logPrinter) line(l api.LogLine) error {
 			if err := writeTo(p.open, "\n"); err != nil {
 				return err
 			}
+		}
+		if terminal(to) != nil && p.color() {
+			b.WriteString(gutter(l))
 		}
 		if p.times {
 			b.WriteString(l.Time.UTC().Format("2006-01-02T15:04:05.000Z") + " ")
@@ -150,6 +177,13 @@ func (p *logPrinter) text(w io.Writer, l api.LogLine) string {
 
 // finish ends a last line that has no end of its own, on a terminal.
 func (p *logPrinter) finish() error {
+	if p.grep != nil {
+		for _, part := range p.grep.judge() {
+			if err := p.write(part); err != nil {
+				return err
+			}
+		}
+	}
 	if p.open == nil || terminal(p.open) == nil {
 		return nil
 	}

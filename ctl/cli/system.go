@@ -21,7 +21,7 @@ is well.`,
 		Example: `  ctl system info
   ctl system doctor`,
 	})
-	cmd.AddCommand(a.systemInfo(), a.systemDoctor())
+	cmd.AddCommand(a.systemInfo(), a.systemDoctor(), a.systemDisk())
 	return cmd
 }
 

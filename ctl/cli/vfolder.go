@@ -25,7 +25,8 @@ that has got a name.`,
   ctl session create-from-template train -v results
   ls $(ctl vfolder path results)`,
 	})
-	cmd.AddCommand(a.vfolderCreate(), a.vfolderList(), a.vfolderInfo(), a.vfolderPath(), a.vfolderRemove())
+	cmd.AddCommand(a.vfolderCreate(), a.vfolderList(), a.vfolderInfo(), a.vfolderPath(), a.vfolderRename(), a.vfolderRemove(),
+		a.vfolderMkdir(), a.vfolderUpload(), a.vfolderDownload())
 	return cmd
 }
 

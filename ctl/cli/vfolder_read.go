@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"agentd/internal/api"
@@ -8,22 +10,31 @@ import (
 
 func (a *app) vfolderList() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "ls",
+		Use:     "ls [VFOLDER [PATH]]",
 		Aliases: []string{"list"},
-		Short:   "List vfolders",
-		Long:    `List your vfolders, sorted by name, and where each is on this machine.`,
+		Short:   "List vfolders, or the files in one",
+		Long: `List your vfolders, sorted by name, and where each is on this machine; with a
+VFOLDER the files in it, or in the directory PATH of it.`,
 		Example: `  ctl vfolder ls
-  ctl vfolder ls -o json | jq -r '.vfolders[].path'`,
-		Args: argumentNames(),
+  ctl vfolder ls -o json | jq -r '.vfolders[].path'
+
+  # What is in one
+  ctl vfolder ls results plots`,
+		Args:              argumentNames("VFOLDER?", "PATH?"),
+		ValidArgsFunction: a.completeVFolders(1),
 	}
 	f := addOutput(cmd, formatTable, formatJSON, formatYAML, formatName)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return a.vfolderFiles(cmd.Context(), f, args[0], strings.Join(args[1:], "/"))
+		}
 		list, err := a.client().VFolders(cmd.Context())
 		if err != nil {
 			return err
 		}
 		if len(list) == 0 && f.value == formatTable && !a.quiet {
 			a.note("no vfolders yet; to make one: ctl vfolder create NAME")
+			return nil
 		}
 		return a.vfolders(f, list, nil)
 	}

@@ -17,6 +17,9 @@ const (
 	PathSessionEvents    = "/v1/sessions/{ref}/events"
 	PathSessionTerminate = "/v1/sessions/{ref}/terminate"
 	PathSessionExec      = "/v1/sessions/{ref}/exec"
+	PathSessionAttach    = "/v1/sessions/{ref}/attach"
+	PathSessionForward   = "/v1/sessions/{ref}/forward"
+	PathSessionCopy      = "/v1/sessions/{ref}/copy"
 	PathEvents           = "/v1/events"
 	PathVFolders         = "/v1/vfolders"
 	PathVFolder          = "/v1/vfolders/{name}"
@@ -27,14 +30,18 @@ const (
 // IdempotencyHeader carries a key of the client's: a launch sent twice with one key is one launch.
 const IdempotencyHeader = "Idempotency-Key"
 
-// FrameProtocol is the Upgrade of [PathSessionExec]: after 101 the connection speaks the frames of agentd-init.
+// FrameProtocol is the Upgrade of [PathSessionExec], [PathSessionAttach], [PathSessionForward] and [PathSessionCopy]: after
+// 101 the connection speaks the frames of agentd-init, and the client's first one is its request.
 const FrameProtocol = "agentd-frame"
 
 // LaunchRequest asks for a session of a template. The answer to a POST on [PathSessions] is a stream of [Event] as
 // server-sent events: the session's steps until it runs, or has failed, or waits as long as was asked for.
 type LaunchRequest struct {
-	Template  string         `json:"template" doc:"id, name or id prefix of the template"`
-	Revision  int            `json:"revision,omitempty" doc:"0 means the newest"`
+	Template string `json:"template" doc:"id, name or id prefix of the template"`
+	Revision int    `json:"revision,omitempty" doc:"0 means the newest"`
+	// Session asks for the plan of that session once more, with its image and commit; the template is only asked for
+	// its secrets.
+	Session   string         `json:"session,omitempty" doc:"launch as this session was: its plan, image and commit"`
 	Overrides plan.Overrides `json:"overrides"`
 	// NoReuse refuses to give back the living session of the same name and plan.
 	NoReuse bool `json:"no_reuse,omitempty"`

@@ -18,3 +18,10 @@ func (c *Client) RenameSession(ctx context.Context, ref, name string) (api.Sessi
 func (c *Client) DiskUse(ctx context.Context) (api.DiskUse, error) {
 	return call[api.DiskUse](ctx, c, request{method: http.MethodGet, path: api.PathSystemDisk})
 }
+
+// SaveTemplate makes a template of what a session is.
+func (c *Client) SaveTemplate(ctx context.Context, ref string, req api.SaveTemplateRequest) (api.SavedTemplate, error) {
+	return call[api.SavedTemplate](ctx, c, request{
+		method: http.MethodPost, path: api.PathSessionTemplate, ref: &Ref{Name: ref}, body: req,
+	})
+}

@@ -27,3 +27,10 @@ func (c *Client) VFolder(ctx context.Context, name string) (api.VFolder, error) 
 func (c *Client) RemoveVFolder(ctx context.Context, name string) (api.VFolder, error) {
 	return call[api.VFolder](ctx, c, request{method: http.MethodDelete, path: api.PathVFolder, ref: &Ref{Name: name}})
 }
+
+// RenameVFolder gives a vfolder another name.
+func (c *Client) RenameVFolder(ctx context.Context, name, to string) (api.VFolder, error) {
+	return call[api.VFolder](ctx, c, request{
+		method: http.MethodPost, path: api.PathVFolderRename, ref: &Ref{Name: name}, body: api.RenameRequest{Name: to},
+	})
+}

@@ -21,7 +21,7 @@ func ReadHello(conn io.Reader) (Hello, error) {
 	case err != nil:
 		return h, brokenOff("hello", err)
 	case t == TypeError:
-		return h, failure(payload)
+		return h, FailureIn(payload)
 	case t != TypeHello:
 		return h, errs.New(errs.Unavailable, "session's init: frame of type %d in the place of its hello: %w", t, ErrFormat)
 	}
@@ -54,7 +54,7 @@ func Answer(conn io.Reader, answer any) error {
 	case err != nil:
 		return brokenOff("answer", err)
 	case t == TypeError:
-		return failure(payload)
+		return FailureIn(payload)
 	case t != TypeOK:
 		return errs.New(errs.Unavailable, "session's init: frame of type %d in the place of its answer: %w", t, ErrFormat)
 	case answer == nil:
@@ -102,9 +102,9 @@ func brokenOff(what string, err error) error {
 	return errs.New(errs.Unavailable, "session's init: %s: %w", what, err)
 }
 
-// failure makes an error of an error frame. Its text was written on hostile ground: what is not printable is replaced,
-// and a code that agentd-init has no use for becomes internal.
-func failure(payload []byte) error {
+// FailureIn makes an error of an error frame's payload. Its text was written on hostile ground: what is not printable is
+// replaced, and a code that agentd-init has no use for becomes internal.
+func FailureIn(payload []byte) error {
 	var f Failure
 	if err := json.Unmarshal(payload, &f); err != nil {
 		return errs.New(errs.Unavailable, "session's init: error frame: %w", err)

@@ -17,6 +17,8 @@
 //	          ◀── exit       the last frame: all output came before it
 //	          ◀── error      the last frame, in the place of ok, started or exit
 //
+// After the ok of a copy the frames entry, data, hole, eof, want and end go as package filecopy says.
+//
 // One operation a connection is what keeps streams apart: a slow reader is held up by the socket alone, and holds up
 // nobody else. Only stdin has a window, so that the frames behind it (signal, resize, the end of the connection) are
 // seen even if the process reads nothing.
@@ -50,6 +52,8 @@ const (
 	MaxControl = 64 << 10
 	// MaxRequest bounds a request: a job with its environment and scripts has to fit.
 	MaxRequest = 2 << 20
+	// MaxCopy bounds the data frames of a copy.
+	MaxCopy = 256 << 10
 	// StdinWindow is how much of stdin may be on its way to a process that reads nothing.
 	StdinWindow = 256 << 10
 )
@@ -72,6 +76,11 @@ const (
 	TypeOK      Type = 11 // JSON by the operation, or empty
 	TypeStarted Type = 12 // Started, JSON
 	TypeWindow  Type = 13 // bytes of credit, four bytes
+	TypeEntry   Type = 14 // of a copy: the next file, JSON
+	TypeData    Type = 15 // of a copy: bytes of the file
+	TypeHole    Type = 16 // of a copy: so many bytes of nothing, eight bytes
+	TypeWant    Type = 17 // of a copy: the offset to begin at, eight bytes
+	TypeEnd     Type = 18 // of a copy: the last frame of each side, JSON
 )
 
 // ErrFormat is the cause of every error about bytes that are no frame of this version.
@@ -86,9 +95,13 @@ func (t Type) limit() (int, bool) {
 		return MaxRequest, true
 	case TypeEOF:
 		return 0, true
+	case TypeData:
+		return MaxCopy, true
 	case TypeResize, TypeWindow:
 		return 4, true
-	case TypeHello, TypeSignal, TypeExit, TypeError, TypeOK, TypeStarted:
+	case TypeHole, TypeWant:
+		return 8, true
+	case TypeHello, TypeSignal, TypeExit, TypeError, TypeOK, TypeStarted, TypeEntry, TypeEnd:
 		return MaxControl, true
 	}
 	return 0, false
@@ -176,4 +189,10 @@ func Append(dst []byte, t Type, payload []byte) ([]byte, error) {
 	dst = append(dst, Magic, Version, byte(t), 0)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(payload))) //nolint:gosec // just checked
 	return append(dst, payload...), nil
+}
+
+// PutHeader writes the header of a frame with n bytes of payload, which is within its type's limit, to the begin of buf.
+func PutHeader(buf []byte, t Type, n int) {
+	buf[0], buf[1], buf[2], buf[3] = Magic, Version, byte(t), 0
+	binary.BigEndian.PutUint32(buf[4:HeaderBytes], uint32(n)) //nolint:gosec // within a limit
 }

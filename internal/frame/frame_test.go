@@ -104,7 +104,7 @@ func FuzzFrame(f *testing.F) {
 			if again, err = Append(again, kind, payload); err != nil {
 				t.Fatalf("frame that was read cannot be sent: %v", err)
 			}
-			failure(payload)   //nolint:errcheck // must not panic
+			FailureIn(payload) //nolint:errcheck // must not panic
 			parseExit(payload) //nolint:errcheck // must not panic
 			ParseSize(payload) //nolint:errcheck // must not panic
 		}

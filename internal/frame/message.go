@@ -34,7 +34,7 @@ type Hello struct {
 	State string `json:"state"`
 }
 
-// Operations. The last two are reserved: this version answers them with the code unsupported.
+// Operations. Who does not know one answers it with the code unsupported.
 const (
 	OpPing    = "ping"
 	OpStart   = "start"
@@ -56,6 +56,8 @@ type Request struct {
 	Attach  *Attach  `json:"attach,omitempty"`
 	Signal  *Signal  `json:"signal,omitempty"`
 	Forward *Forward `json:"forward,omitempty"`
+	CopyIn  *Copy    `json:"copy_in,omitempty"`
+	CopyOut *Copy    `json:"copy_out,omitempty"`
 	// Adopt is the operation to perform on the connection whose descriptor follows.
 	Adopt *Request `json:"adopt,omitempty"`
 }
@@ -96,6 +98,18 @@ type Forward struct {
 	Network string `json:"network"`
 	// Address is IP:PORT or localhost:PORT, or a path. Names are not looked up.
 	Address string `json:"address"`
+}
+
+// Copy brings files in, or takes them out; package filecopy has what follows on the connection.
+type Copy struct {
+	// Path is the destination of a copy-in, the source of a copy-out; a relative one is below the session's /home/work.
+	Path string `json:"path"`
+	// Contents means what is in a directory, not the directory itself.
+	Contents bool `json:"contents,omitempty"`
+	// Resume leaves alone what is there already, and goes on with a file where an earlier copy broke off.
+	Resume bool `json:"resume,omitempty"`
+	// Count asks a copy-out how much there is before it begins.
+	Count bool `json:"count,omitempty"`
 }
 
 // Size is a terminal's, in characters; the zero Size means that it is not known.

@@ -2,8 +2,10 @@ package frame
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 
@@ -16,9 +18,29 @@ import (
 // there: agentd is then out of the path. conn's hello was read; afterwards both can be closed here. Nothing that the
 // client has sent may have been read yet.
 func Adopt(ctx context.Context, conn *net.UnixConn, req Request, fd int) error {
+	payload, err := json.Marshal(req)
+	if err != nil {
+		return errs.New(errs.Invalid, "request %s: %w", req.Op, err)
+	}
+	return Hand(ctx, conn, payload, fd)
+}
+
+// Hand is [Adopt] with a request as the client has sent it: what only he and agentd-init understand is kept. Of the
+// client's bytes the frame of that request was read, and nothing more.
+func Hand(ctx context.Context, conn *net.UnixConn, req json.RawMessage, fd int) error {
 	defer bound(ctx, conn)()
-	if err := Send(conn, Request{Op: OpAdopt, Adopt: &req}); err != nil {
-		return causeOf(ctx, err)
+	payload, err := json.Marshal(struct {
+		Op    string          `json:"op"`
+		Adopt json.RawMessage `json:"adopt"`
+	}{OpAdopt, req})
+	switch {
+	case err != nil:
+		return errs.New(errs.Invalid, "request: %w", err)
+	case len(payload) > MaxRequest:
+		return errs.New(errs.TooLarge, "the request has %d bytes, the limit is %d", len(payload), MaxRequest)
+	}
+	if err := NewWriter(conn).Write(TypeRequest, payload); err != nil {
+		return causeOf(ctx, brokenOff(OpAdopt, err))
 	}
 	if err := Answer(conn, nil); err != nil { // it is ready to receive a descriptor
 		return causeOf(ctx, err)
@@ -27,6 +49,22 @@ func Adopt(ctx context.Context, conn *net.UnixConn, req Request, fd int) error {
 		return causeOf(ctx, errs.New(errs.Unavailable, "session's init: hand over: %w", err))
 	}
 	return causeOf(ctx, Answer(conn, nil))
+}
+
+// ReadRequest reads the request that a client begins with, as it is, and its operation. The error is of code invalid for
+// anything else.
+func ReadRequest(conn io.Reader) (op string, req json.RawMessage, err error) {
+	t, payload, err := NewReader(conn).Next()
+	if err != nil {
+		return "", nil, errs.New(errs.Invalid, "no request came: %w", err)
+	}
+	var head struct {
+		Op string `json:"op"`
+	}
+	if t != TypeRequest || json.Unmarshal(payload, &head) != nil {
+		return "", nil, errs.New(errs.Invalid, "frame of type %d is no request", t)
+	}
+	return head.Op, payload, nil
 }
 
 // ErrNoDescriptor is the cause of the error of [ReceiveFD] when the message came without exactly one.

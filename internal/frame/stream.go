@@ -40,22 +40,53 @@ func Run(ctx context.Context, conn net.Conn, e Exec, s Streams) (Exit, error) {
 func Stream(ctx context.Context, conn net.Conn, s Streams) (Exit, error) {
 	defer bound(ctx, conn)()
 	c := &stream{Streams: s, w: NewWriter(conn), credit: newCredit(StdinWindow), over: make(chan struct{})}
+	return c.serve(ctx, conn)
+}
+
+func (c *stream) serve(ctx context.Context, conn net.Conn) (Exit, error) {
 	exit, err := c.receive(NewReader(conn))
 	close(c.over)
 	c.credit.close()
 	return exit, causeOf(ctx, err)
 }
 
+// Begin waits until an exec or attach whose request was sent runs; [Continue] serves it from there. What cannot be begun is
+// an error, as what agentd-init refuses.
+func Begin(ctx context.Context, conn net.Conn) (Started, error) {
+	defer bound(ctx, conn)()
+	var st Started
+	t, payload, err := NewReader(conn).Next()
+	switch {
+	case err != nil:
+		err = brokenOff("started", err)
+	case t == TypeError:
+		err = FailureIn(payload)
+	case t != TypeStarted:
+		err = errs.New(errs.Unavailable, "session's init: frame of type %d out of place: %w", t, ErrFormat)
+	case json.Unmarshal(payload, &st) != nil:
+		err = errs.New(errs.Unavailable, "session's init: started: %w", ErrFormat)
+	}
+	return st, causeOf(ctx, err)
+}
+
+// Continue is [Stream] after [Begin]; Streams.Started is not called.
+func Continue(ctx context.Context, conn net.Conn, s Streams) (Exit, error) {
+	defer bound(ctx, conn)()
+	c := &stream{Streams: s, w: NewWriter(conn), credit: newCredit(StdinWindow), over: make(chan struct{}), running: true}
+	c.begin()
+	return c.serve(ctx, conn)
+}
+
 type stream struct {
 	Streams
-	w      *Writer
-	credit *credit
-	over   chan struct{}
+	running bool
+	w       *Writer
+	credit  *credit
+	over    chan struct{}
 }
 
 // receive reads frames until the last one.
 func (c *stream) receive(r *Reader) (Exit, error) {
-	running := false
 	for {
 		t, payload, err := r.Next()
 		if err != nil {
@@ -63,19 +94,19 @@ func (c *stream) receive(r *Reader) (Exit, error) {
 		}
 		switch {
 		case t == TypeError:
-			return Exit{}, failure(payload)
+			return Exit{}, FailureIn(payload)
 		case t == TypeExit:
 			return parseExit(payload)
-		case t == TypeStarted && !running:
-			running = true
+		case t == TypeStarted && !c.running:
+			c.running = true
 			if err := c.start(payload); err != nil {
 				return Exit{}, err
 			}
-		case t == TypeStdout && running:
+		case t == TypeStdout && c.running:
 			err = deliver(c.Stdout, payload)
-		case t == TypeStderr && running:
+		case t == TypeStderr && c.running:
 			err = deliver(c.Stderr, payload)
-		case t == TypeWindow && running && len(payload) == 4:
+		case t == TypeWindow && c.running && len(payload) == 4:
 			c.credit.add(int(min(binary.BigEndian.Uint32(payload), StdinWindow)))
 		default:
 			err = errs.New(errs.Unavailable, "session's init: frame of type %d out of place: %w", t, ErrFormat)
@@ -94,11 +125,16 @@ func (c *stream) start(payload []byte) error {
 	if c.Streams.Started != nil {
 		c.Streams.Started(st)
 	}
+	c.begin()
+	return nil
+}
+
+// begin sends from now on.
+func (c *stream) begin() {
 	if c.Stdin != nil {
 		go c.sendStdin()
 	}
 	go c.sendControl()
-	return nil
 }
 
 // sendStdin needs no error: the connection that a write fails on ends receive too.

@@ -44,6 +44,14 @@ type Image struct {
 	Platform  Platform `json:"platform"`
 	// PullPolicy is missing, always or never.
 	PullPolicy string `json:"pull_policy"`
+	// Pinned is set if it has to be the very image that an earlier session ran.
+	Pinned *Pin `json:"pinned,omitempty"`
+}
+
+// Pin names one image: by its id, and by the digest that a registry knows it by, if it came from one.
+type Pin struct {
+	ID     string `json:"id"`
+	Digest string `json:"digest,omitempty"`
 }
 
 // Platform is an OCI platform.

@@ -74,6 +74,9 @@ func (p *Planner) SetPolicy(policy plan.Policy) {
 func (p *Planner) Resolve(
 	ctx context.Context, caller identity.Caller, req supervisor.Request,
 ) (plan.Resolved, launch.Secrets, error) {
+	if req.Again != nil {
+		return p.again(ctx, caller, req)
+	}
 	rev, tpl, err := p.o.Templates.Document(ctx, caller, req.Template, req.Revision)
 	if err != nil {
 		return plan.Resolved{}, launch.Secrets{}, err

@@ -1,14 +1,12 @@
 package server
 
 import (
-	"net/http"
 	"runtime"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"agentd/internal/version"
 )
@@ -18,11 +16,17 @@ type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
+	sessions *sessionMetrics
+	// scrapes bounds how many are served at a time.
+	scrapes chan struct{}
 }
+
+// maxScrapes is how many scrapes are served at a time.
+const maxScrapes = 4
 
 func newMetrics(templates func() int) *metrics {
 	m := &metrics{
-		registry: prometheus.NewRegistry(),
+		registry: prometheus.NewRegistry(), sessions: newSessionMetrics(), scrapes: make(chan struct{}, maxScrapes),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "agentd_http_requests_total", Help: "Requests answered, by route pattern and HTTP status.",
 		}, []string{"route", "code"}),
@@ -40,11 +44,8 @@ func newMetrics(templates func() int) *metrics {
 	}, func() float64 { return float64(templates()) })
 	m.registry.MustRegister(m.requests, m.duration, build, count, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.sessions.collectors()...)
 	return m
-}
-
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 }
 
 // count adds one answered request. The route is a pattern, never a path: names of templates would make series without

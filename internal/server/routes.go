@@ -52,7 +52,7 @@ func (s *Server) routes() (*http.ServeMux, error) {
 	}
 	s.openapi = append(spec, '\n')
 	mux.HandleFunc("GET "+api.PathOpenAPI, s.serveOpenAPI)
-	mux.Handle("GET "+api.PathMetrics, s.metrics.handler())
+	mux.HandleFunc("GET "+api.PathMetrics, s.serveMetrics)
 	return mux, nil
 }
 

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -55,7 +56,7 @@ func newFakeSessions(f *fake) *fakeSessions {
 
 func (f *fakeSessions) options() *server.Sessions {
 	return &server.Sessions{
-		Launcher: f, Finder: f, Ender: f, Planner: f, Events: f, Init: f,
+		Launcher: f, Finder: f, Ender: f, Renamer: f, Saver: f, Usage: f, Planner: f, Events: f, Init: f, Copier: f,
 		Logs: func(session.Record) (*os.File, error) {
 			if f.dir == "" {
 				return nil, fmt.Errorf("open: %w", os.ErrNotExist)
@@ -229,4 +230,8 @@ func (f fakeSystem) Info(_ context.Context, c identity.Caller) (api.SystemInfo, 
 func (f fakeSystem) Doctor(_ context.Context, c identity.Caller) (api.Doctor, error) {
 	f.note(c, nil, "doctor")
 	return api.Doctor{}, f.err
+}
+
+func (f *fakeSessions) Copy(_ context.Context, _ session.Record, _ json.RawMessage, _ int) error {
+	return errs.New(errs.NotFound, "no files")
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"net"
 	"net/http"
 	"os"
@@ -20,9 +21,13 @@ type Sessions struct {
 	Launcher sessionLauncher
 	Finder   sessionFinder
 	Ender    sessionEnder
+	Renamer  sessionRenamer
+	Saver    templateSaver
+	Usage    usageReader
 	Planner  sessionPlanner
 	Events   sessionListener
 	Init     initDialer
+	Copier   fileCopier
 	// Logs opens the directory that holds a session's log, as package beneath does.
 	Logs func(session.Record) (*os.File, error)
 	// Files says where a session's scratch is on the host, and until when it is kept; nil if no end is in sight.
@@ -75,6 +80,12 @@ type initDialer interface {
 	Dial(ctx context.Context, rec session.Record) (*net.UnixConn, error)
 }
 
+type fileCopier interface {
+	// Copy performs a request to copy from or to the files of a session that has ended, as their owner, on the
+	// connection fd; it returns when all is done.
+	Copy(ctx context.Context, rec session.Record, req json.RawMessage, fd int) error
+}
+
 // sessionRoutes are the handlers of sessions.
 type sessionRoutes struct {
 	Sessions
@@ -106,6 +117,7 @@ func (s *Server) registerSessions(a huma.API) {
 		"What happens to one session"), eventStream, x.sessionEvents)
 	stream(s, a, r(http.MethodGet, api.PathEvents, "get-events", "What happens to the caller's sessions"),
 		eventStream, x.events)
-	s.registerExec(a, r(http.MethodPost, api.PathSessionExec, "exec-in-session",
-		"Upgrade the connection to the frames of the session's agentd-init, for an exec"), x.exec)
+	x.registerDaily(a, r)
+	x.registerStats(a, r)
+	x.registerUpgrades(a, func(path, name, summary string) route { return r(http.MethodPost, path, name, summary) })
 }

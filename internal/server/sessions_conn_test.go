@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -11,12 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"agentd/internal/api"
 	"agentd/internal/errs"
+	"agentd/internal/frame"
 	"agentd/internal/server"
 	"agentd/internal/session"
 )
@@ -90,7 +89,26 @@ func pair(t *testing.T) (server, init *net.UnixConn) {
 
 func upgrading() []string { return []string{"Connection", "Upgrade", "Upgrade", api.FrameProtocol} }
 
-func TestExec_CopiesBytesBothWaysAndEndsWithBoth(t *testing.T) {
+// adopt plays an init that adopts one connection, and returns it with the request that came along.
+func adopt(t *testing.T, init *net.UnixConn) (*os.File, string) {
+	t.Helper()
+	_, req, err := frame.ReadRequest(init)
+	if err != nil {
+		t.Error(err)
+		return nil, ""
+	}
+	w := frame.NewWriter(init)
+	w.Write(frame.TypeOK, []byte("{}"))
+	file, err := frame.ReceiveFD(init)
+	if err != nil {
+		t.Error(err)
+		return nil, ""
+	}
+	w.Write(frame.TypeOK, []byte("{}"))
+	return file, string(req)
+}
+
+func TestExec_HandsTheConnectionOverAndIsOutOfThePath(t *testing.T) {
 	h := newHarness(t)
 	h.sessions.enter(session.Preparing, session.Prepared, session.Creating, session.Running)
 	ours, init := pair(t)
@@ -99,42 +117,52 @@ func TestExec_CopiesBytesBothWaysAndEndsWithBoth(t *testing.T) {
 	if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Upgrade") != api.FrameProtocol {
 		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
 	}
-	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		conn.Write(big)
-		conn.CloseWrite()
-	})
-	wg.Go(func() {
-		got, err := io.ReadAll(init)
-		if err != nil || !bytes.Equal(got, big) {
-			t.Errorf("init got %d bytes, %v", len(got), err)
-		}
-		// It still talks after the client has said all.
-		init.Write(big)
-		init.Close()
-	})
-	got, err := io.ReadAll(r)
-	if err != nil || !bytes.Equal(got, big) {
-		t.Errorf("the client got %d bytes, %v", len(got), err)
+	frame.NewWriter(conn).Write(frame.TypeRequest, []byte(`{"op":"exec","exec":{"argv":["true"]},"from_the_future":1}`))
+	file, req := adopt(t, init)
+	if req != `{"op":"adopt","adopt":{"op":"exec","exec":{"argv":["true"]},"from_the_future":1}}` {
+		t.Errorf("the init was asked %s", req)
 	}
-	wg.Wait()
+	// The server's end is nothing to the two.
+	if err := h.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	conn.Write([]byte("in"))
+	got := make([]byte, 2)
+	if _, err := io.ReadFull(file, got); err != nil || string(got) != "in" {
+		t.Errorf("init got %q, %v", got, err)
+	}
+	file.WriteString("out")
+	file.Close()
+	if got, err := io.ReadAll(r); err != nil || string(got) != "out" {
+		t.Errorf("the client got %q, %v", got, err)
+	}
 }
 
-func TestExec_TheClientsEndEndsTheSessions(t *testing.T) {
-	h := newHarness(t)
-	h.sessions.enter(session.Preparing, session.Prepared, session.Creating, session.Running)
-	ours, init := pair(t)
-	h.sessions.init = func() (*net.UnixConn, error) { return ours, nil }
-	conn, _, _ := ask(t, h.listen(t), "POST", "/v1/sessions/x/exec", upgrading()...)
-	conn.Close()
-	if _, err := io.ReadAll(init); err != nil {
-		t.Error(err)
-	}
-	// What is written to nobody breaks the connection, sooner or later.
-	for {
-		if _, err := init.Write(make([]byte, 1<<16)); err != nil {
-			return
+func TestUpgrade_TellsWhyARequestGoesNowhere(t *testing.T) {
+	for name, row := range map[string]struct {
+		path, request string
+		init          func(*net.UnixConn)
+		want          string
+	}{
+		"wrong route": {"exec", `{"op":"forward"}`, nil, "this route is for exec"},
+		"no request":  {"copy", `[]`, nil, "is no request"},
+		"refused": {"forward", `{"op":"forward"}`, func(init *net.UnixConn) {
+			frame.ReadRequest(init)
+			frame.NewWriter(init).WriteJSON(frame.TypeError, frame.Failure{Code: errs.Unsupported, Message: "too old"})
+		}, "too old"},
+		"broken": {"attach", `{"op":"attach"}`, func(init *net.UnixConn) { init.Close() }, "session's init"},
+	} {
+		h := newHarness(t)
+		h.sessions.enter(session.Preparing, session.Prepared, session.Creating, session.Running)
+		ours, init := pair(t)
+		h.sessions.init = func() (*net.UnixConn, error) { return ours, nil }
+		conn, r, _ := ask(t, h.listen(t), "POST", "/v1/sessions/x/"+row.path, upgrading()...)
+		if row.init != nil {
+			go row.init(init)
+		}
+		frame.NewWriter(conn).Write(frame.TypeRequest, []byte(row.request))
+		if err := frame.Answer(r, nil); err == nil || !strings.Contains(err.Error(), row.want) {
+			t.Errorf("%s: %v, want %q", name, err, row.want)
 		}
 	}
 }

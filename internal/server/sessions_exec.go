@@ -1,114 +1,97 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"agentd/internal/api"
 	"agentd/internal/errs"
+	"agentd/internal/frame"
 	"agentd/internal/identity"
-	"agentd/internal/session"
 )
 
-// maxUpgraded bounds the upgraded connections of one uid: they no longer count among his requests.
-const maxUpgraded = 256
+const (
+	// maxUpgraded bounds the upgraded connections of one uid that agentd still holds: they no longer count among his
+	// requests.
+	maxUpgraded = 256
+	// requestTimeout bounds the wait for the request on an upgraded connection, and its way to the session.
+	requestTimeout = 10 * time.Second
+)
 
-type execIn struct {
+type upgradeIn struct {
 	SessionParam
 	Upgrade string `header:"Upgrade" doc:"agentd-frame"`
 }
 
-// registerExec registers the route whose connection becomes the session's own.
-func (s *Server) registerExec(
-	a huma.API, r route, dial func(context.Context, identity.Caller, *execIn) (*net.UnixConn, error),
+// otherEnd is who an upgraded connection is for.
+type otherEnd interface {
+	// Take performs the request, as the client has sent it, on the client's connection, whose descriptor is fd.
+	Take(ctx context.Context, req json.RawMessage, fd int) error
+	Close() error
+}
+
+// upgrades serves the routes whose connections are handed over.
+type upgrades struct {
+	sessionRoutes
+	held *upgraded
+}
+
+// register registers a route whose connection goes on in frames, for the given operations.
+func (u upgrades) register(
+	a huma.API, r route, open func(context.Context, identity.Caller, *upgradeIn) (otherEnd, error), ops ...string,
 ) {
 	op := r.operation()
 	op.Responses = map[string]*huma.Response{"101": {
-		Description: "the connection goes on in the frames of package frame: the client's first one is its request",
+		Description: "the connection goes on in the frames of package frame: the client's first one is its request, for " +
+			strings.Join(ops, " or "),
 	}}
-	held := &upgraded{byUID: map[uint32]int{}}
-	huma.Register(a, op, func(ctx context.Context, in *execIn) (*huma.StreamResponse, error) {
+	huma.Register(a, op, func(ctx context.Context, in *upgradeIn) (*huma.StreamResponse, error) {
 		caller, ok := identity.From(ctx)
 		if !ok {
 			return nil, failure{errs.New(errs.Forbidden, "who calls is not known")}
 		}
-		if !held.take(caller.UID) {
-			return nil, failure{errs.New(errs.Busy, "you hold %d commands in sessions already", maxUpgraded)}
+		if !u.held.take(caller.UID) {
+			return nil, failure{errs.New(errs.Busy, "you hold %d connections to sessions already", maxUpgraded)}
 		}
-		inside, err := dial(ctx, caller, in)
+		end, err := open(ctx, caller, in)
 		if err != nil {
-			held.release(caller.UID)
+			u.held.release(caller.UID)
 			return nil, failure{classify(ctx, err)}
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) {
-			defer held.release(caller.UID)
-			defer inside.Close() //nolint:errcheck // both directions are over
-			if err := upgrade(c, inside); err != nil {
-				s.log.DebugContext(ctx, "an upgraded connection ended", "session", in.Ref, "error", err)
+			defer u.held.release(caller.UID)
+			defer end.Close() //nolint:errcheck // it has what it needs, or the connection is over
+			if err := u.handOver(c, end, ops); err != nil {
+				u.s.log.DebugContext(ctx, "a connection could not be handed over", "session", in.Ref, "error", err)
 			}
 		}}, nil
 	})
 }
 
-// exec finds the session as the caller and reaches its agentd-init.
-func (x sessionRoutes) exec(ctx context.Context, caller identity.Caller, in *execIn) (*net.UnixConn, error) {
-	if !strings.EqualFold(in.Upgrade, api.FrameProtocol) {
-		return nil, errs.New(errs.Invalid, "this route only upgrades a connection: send Connection: Upgrade and Upgrade: %s",
-			api.FrameProtocol)
+// upgrading refuses a request that does not want what these routes do.
+func (in *upgradeIn) upgrading() error {
+	if strings.EqualFold(in.Upgrade, api.FrameProtocol) {
+		return nil
 	}
-	rec, _, err := x.Finder.Find(caller, in.Ref)
-	if err != nil {
-		return nil, err
-	}
-	if rec.Status != session.Running && rec.Status != session.Creating {
-		return nil, errs.New(errs.Conflict, "session %s (%s) is %s: only a running one can run commands",
-			rec.Plan.Name, rec.ID, rec.Status)
-	}
-	conn, err := x.dial(ctx, rec)
-	if err != nil && rec.Status == session.Creating {
-		return nil, errs.New(errs.Conflict, "session %s (%s) is only just being made: %w", rec.Plan.Name, rec.ID, err).
-			WithHint("try again when it runs: ctl session wait %s --for RUNNING", rec.ID)
-	}
-	return conn, err
+	return errs.New(errs.Invalid, "this route only upgrades a connection: send Connection: Upgrade and Upgrade: %s",
+		api.FrameProtocol)
 }
 
-// A session is RUNNING from the start of its container on, and its agentd-init listens a moment later.
-const (
-	initComing = 5 * time.Second
-	initPause  = 20 * time.Millisecond
-)
-
-// dial reaches agentd-init; for a session that has only just been started it waits until somebody listens.
-func (x sessionRoutes) dial(ctx context.Context, rec session.Record) (*net.UnixConn, error) {
-	ctx, cancel := context.WithTimeout(ctx, initComing)
-	defer cancel()
-	fresh := rec.Status == session.Running && rec.Started != nil && time.Since(*rec.Started) < initComing
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for {
-		conn, err := x.Init.Dial(ctx, rec)
-		if err == nil || !fresh || !errs.Is(err, errs.Unavailable) {
-			return conn, err //nolint:wrapcheck // it names the session's socket
-		}
-		pause.Reset(initPause)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			return nil, err //nolint:wrapcheck // as above
-		}
-	}
-}
-
-// upgrade answers 101 and joins the client's connection with the session's, byte for byte.
-func upgrade(c huma.Context, inside *net.UnixConn) error {
+// handOver answers 101, reads the request, and gives the client's connection away: from then on a restart of agentd is
+// nothing to it. What fails before that is the connection's last frame.
+func (u upgrades) handOver(c huma.Context, end otherEnd, ops []string) error {
 	w, ok := c.BodyWriter().(http.ResponseWriter)
 	if !ok {
 		return errors.New("there is no connection to upgrade")
@@ -121,10 +104,8 @@ func upgrade(c huma.Context, inside *net.UnixConn) error {
 	if err != nil {
 		return err //nolint:wrapcheck // it is logged with all that is known
 	}
-	defer client.Close() //nolint:errcheck // both directions are over
-	if err := client.SetDeadline(time.Time{}); err != nil {
-		return err //nolint:wrapcheck // see above
-	}
+	defer client.Close()                               //nolint:errcheck // who goes on with it has a copy
+	client.SetDeadline(time.Now().Add(requestTimeout)) //nolint:errcheck // a closed connection fails at once
 	header.Set("Connection", "Upgrade")
 	header.Set("Upgrade", api.FrameProtocol)
 	answer := http.Response{StatusCode: http.StatusSwitchingProtocols, ProtoMajor: 1, ProtoMinor: 1, Header: header}
@@ -132,33 +113,52 @@ func upgrade(c huma.Context, inside *net.UnixConn) error {
 		return err //nolint:wrapcheck // see above
 	}
 	early, err := buffered.Peek(buffered.Reader.Buffered())
-	if err == nil {
-		_, err = inside.Write(early)
-	}
 	if err != nil {
 		return err //nolint:wrapcheck // see above
 	}
-	join(client, inside)
+	if err := u.give(client, bytes.NewReader(early), end, ops); err != nil {
+		frame.NewWriter(client).WriteJSON(frame.TypeError, frame.FailureOf(err)) //nolint:errcheck // he may be gone
+		return err
+	}
 	return nil
 }
 
-// join copies both ways until both directions have ended. The end of one is passed on; the failure of one ends both.
-func join(client net.Conn, inside *net.UnixConn) {
-	var wg sync.WaitGroup
-	wg.Go(func() { forward(inside, client) })
-	wg.Go(func() { forward(client, inside) })
-	wg.Wait()
+// give takes the request from the client, and lets the other end perform it; early is what was read of it already.
+func (u upgrades) give(client net.Conn, early *bytes.Reader, end otherEnd, ops []string) error {
+	conn, ok := client.(syscall.Conn)
+	if !ok {
+		return errs.New(errs.Internal, "%T cannot be handed over", client)
+	}
+	op, req, err := frame.ReadRequest(io.MultiReader(early, client))
+	if err != nil {
+		return err //nolint:wrapcheck // it says what came
+	}
+	if early.Len() > 0 {
+		return errs.New(errs.Invalid, "more than the request came before the answer to the upgrade")
+	}
+	if !slices.Contains(ops, op) {
+		return errs.New(errs.Invalid, "operation %q: this route is for %s", op, strings.Join(ops, " and "))
+	}
+	client.SetDeadline(time.Time{}) //nolint:errcheck // a closed connection fails at once
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return errs.New(errs.Internal, "hand over: %w", err)
+	}
+	var refused error
+	//nolint:contextcheck // of the server: a client who goes away while he is handed over is found out by who gets him
+	err = raw.Control(func(fd uintptr) { refused = end.Take(u.s.life, req, int(fd)) })
+	return errors.Join(err, refused)
 }
 
-// forward copies until the source ends. The kernel does it, without our memory, where it can.
-func forward(to, from net.Conn) {
-	_, err := io.Copy(to, from)
-	half, ok := to.(interface{ CloseWrite() error })
-	if err == nil && ok && half.CloseWrite() == nil {
-		return
-	}
-	to.Close()   //nolint:errcheck // nothing more can be done for it
-	from.Close() //nolint:errcheck // the other direction has to end too
+// initEnd is the agentd-init of a running session: it adopts the connection.
+type initEnd struct{ *net.UnixConn }
+
+// Take hands the connection over. A stop of the server does not end that in the middle: whose the connection is then would
+// not be known.
+func (e initEnd) Take(ctx context.Context, req json.RawMessage, fd int) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+	defer cancel()
+	return frame.Hand(ctx, e.UnixConn, req, fd) //nolint:wrapcheck // it names the session's init
 }
 
 // upgraded counts the upgraded connections of each uid.

@@ -40,9 +40,20 @@ func sessionRequests() map[string]struct{ method, target, body, call string } {
 		"remove-vfolder":    {"DELETE", "/v1/vfolders/n", "", `uid 7 owner own: remove vfolder "n"`},
 		"get-system-info":   {"GET", "/v1/system/info", "", `uid 7 owner own: info`},
 		"get-system-doctor": {"GET", "/v1/system/doctor", "", `uid 7 owner own: doctor`},
+		"rename-vfolder":    {"POST", "/v1/vfolders/n/rename", `{"name":"m"}`, `uid 7 owner own: rename vfolder "n" to "m"`},
+		"get-system-disk":   {"GET", "/v1/system/disk", "", `uid 7 owner own: disk`},
+		"rename-session": {"POST", "/v1/sessions/a%20b/rename", `{"name":"other"}`,
+			`uid 7 owner own: rename "a b" to "other"`},
+		"get-session-stats": {"GET", "/v1/sessions/a%20b/stats", "", find},
+		"get-stats":         {"GET", "/v1/stats", "", `uid 7 owner own: list all=false ended=false`},
+		"save-session-template": {"POST", "/v1/sessions/a%20b/template", `{"name":"saved"}`,
+			`uid 7 owner own: save "a b" as "saved"`},
 		// These cannot fail by the fake's error, or are not answered without a connection: they have tests of their own.
-		"get-events":      {"GET", "/v1/events", "", ""},
-		"exec-in-session": {"POST", "/v1/sessions/a%20b/exec", "", ""},
+		"get-events":           {"GET", "/v1/events", "", ""},
+		"exec-in-session":      {"POST", "/v1/sessions/a%20b/exec", "", ""},
+		"attach-to-session":    {"POST", "/v1/sessions/a%20b/attach", "", ""},
+		"forward-into-session": {"POST", "/v1/sessions/a%20b/forward", "", ""},
+		"copy-session-files":   {"POST", "/v1/sessions/a%20b/copy", "", ""},
 	}
 }
 

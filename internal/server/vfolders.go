@@ -24,6 +24,7 @@ type vfolderReader interface {
 type vfolderWriter interface {
 	CreateVFolder(ctx context.Context, caller identity.Caller, req api.VFolderRequest) (api.VFolder, error)
 	RemoveVFolder(ctx context.Context, caller identity.Caller, name string) (api.VFolder, error)
+	RenameVFolder(ctx context.Context, caller identity.Caller, name, to string) (api.VFolder, error)
 }
 
 type vfolderIn struct {
@@ -31,6 +32,11 @@ type vfolderIn struct {
 }
 
 type vfolderCreateIn struct{ Body api.VFolderRequest }
+
+type vfolderRenameIn struct {
+	Name string `path:"name" maxLength:"256" doc:"exact name"`
+	Body api.RenameRequest
+}
 
 type vfolderOut struct{ Body api.VFolder }
 
@@ -49,6 +55,8 @@ func (s *Server) registerVFolders(a huma.API) {
 		summary: "One vfolder", tag: "vfolders"}, v.get)
 	handle(a, route{method: http.MethodDelete, path: api.PathVFolder, name: "remove-vfolder",
 		summary: "Remove a vfolder with its files; of an external one only the name", tag: "vfolders"}, v.remove)
+	handle(a, route{method: http.MethodPost, path: api.PathVFolderRename, name: "rename-vfolder",
+		summary: "Give a vfolder another name", tag: "vfolders"}, v.rename)
 }
 
 type vfolderRoutes struct{ vfolders }
@@ -73,5 +81,10 @@ func (v vfolderRoutes) get(ctx context.Context, c identity.Caller, in *vfolderIn
 
 func (v vfolderRoutes) remove(ctx context.Context, c identity.Caller, in *vfolderIn) (*vfolderOut, error) {
 	folder, err := v.RemoveVFolder(ctx, c, in.Name)
+	return &vfolderOut{folder}, err
+}
+
+func (v vfolderRoutes) rename(ctx context.Context, c identity.Caller, in *vfolderRenameIn) (*vfolderOut, error) {
+	folder, err := v.RenameVFolder(ctx, c, in.Name, in.Body.Name)
 	return &vfolderOut{folder}, err
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"agentd/internal/job"
+	"agentd/internal/sftpserve"
 	"agentd/internal/version"
 )
 
@@ -31,6 +32,8 @@ func Main(args []string) int {
 	case len(args) == 2 && args[1] == "--version":
 		os.Stdout.WriteString(version.String() + "\n") //nolint:errcheck // there is nobody else to tell
 		return 0
+	case len(args) == 2 && args[1] == "sftp":
+		return serveSFTP()
 	case os.Getpid() != 1:
 		complain("agentd-init is the first process of a session's container, and of no use elsewhere")
 		return exitOurs
@@ -50,6 +53,15 @@ func Main(args []string) int {
 		return exitOurs
 	}
 	return in.run()
+}
+
+// serveSFTP serves one SFTP client on standard input and output, as a command that somebody runs in the session.
+func serveSFTP() int {
+	if err := sftpserve.Serve(os.Stdin, os.Stdout); err != nil {
+		complain(err.Error())
+		return 1
+	}
+	return 0
 }
 
 // closeOnExec keeps what our starter left open from every child.

@@ -29,6 +29,10 @@ func (in *initd) serve(c *client, req *frame.Request) {
 		err = in.attach(c, req.Attach)
 	case req.Op == frame.OpForward && req.Forward != nil:
 		err = forward(c, req.Forward)
+	case req.Op == frame.OpCopyIn && req.CopyIn != nil:
+		err = in.copyFiles(c, req.CopyIn, nil)
+	case req.Op == frame.OpCopyOut && req.CopyOut != nil:
+		err = in.copyFiles(c, nil, req.CopyOut)
 	case req.Op == frame.OpAdopt && req.Adopt != nil:
 		err = in.adopt(c, req.Adopt)
 	default:
@@ -135,7 +139,7 @@ func (in *initd) attach(c *client, a *frame.Attach) error {
 		return nil //nolint:nilerr // gone: nobody to tell
 	}
 	if a.Stdin {
-		cur.stdio.resize(a.Size) //nolint:errcheck // the step may have ended
+		cur.stdio.redraw(a.Size)
 	}
 	defer up.begin(func() { endInput(cur.stdio, false) })()
 	for {

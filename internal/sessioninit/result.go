@@ -96,7 +96,7 @@ func fill(f *os.File, data []byte) error {
 	return f.Sync()
 }
 
-func tempName(name string) string { return "." + name + ".tmp" }
+func tempName(name string) string { return job.TempName(name) }
 
 // create makes a new file, in the place of whatever has that name.
 func create(dir *os.File, name string) (*os.File, error) {

@@ -75,6 +75,19 @@ func (s *stdio) resize(size frame.Size) error {
 	})
 }
 
+// redraw sets the terminal's size, and makes a program that draws its whole screen do so: who has just come sees nothing of
+// what it drew before.
+func (s *stdio) redraw(size frame.Size) {
+	if !s.tty || size == (frame.Size{}) {
+		return
+	}
+	// The kernel tells of a size only if it is another one.
+	other := size
+	other.Rows++
+	s.resize(other) //nolint:errcheck // the step may have ended
+	s.resize(size)  //nolint:errcheck // the same
+}
+
 // closeChild closes the child's ends here, once it has them.
 func (s *stdio) closeChild() { closeAll(s.child[:]...) }
 

@@ -205,7 +205,8 @@ func (in *initd) awaitStep() (*running, error) {
 			return cur, nil
 		}
 		if state != frame.StateRunning {
-			return nil, errs.New(errs.Conflict, "no step runs: the session is %s", state)
+			return nil, errs.New(errs.Conflict, "no step runs: the session is %s", state).
+				WithHint("ctl session shell opens a shell in it, ctl session logs has what the steps printed")
 		}
 		select {
 		case <-changed:
