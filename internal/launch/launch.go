@@ -40,18 +40,15 @@ func Up(ctx context.Context, a *Attempt, stages []Stage) error {
 	return nil
 }
 
-// sideBySide runs the steps of one stage; the first failure cancels the others, which are waited for.
+// sideBySide runs the chains of one stage; the first failure cancels the others, which are waited for.
 func sideBySide(ctx context.Context, a *Attempt, stage Stage) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
 	failures := make([]error, len(stage))
-	for i, step := range stage {
-		if step.Skip(a) {
-			continue
-		}
+	for i, chain := range stage {
 		wg.Go(func() {
-			failures[i] = timed(ctx, a, step)
+			failures[i] = inOrder(ctx, a, chain)
 			if failures[i] != nil {
 				cancel(failures[i])
 			}
@@ -65,6 +62,22 @@ func sideBySide(ctx context.Context, a *Attempt, stage Stage) error {
 		}
 	}
 	return errors.Join(failures...)
+}
+
+// inOrder runs the steps of one chain.
+func inOrder(ctx context.Context, a *Attempt, chain Chain) error {
+	for _, step := range chain {
+		if step.Skip(a) {
+			continue
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := timed(ctx, a, step); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // timed runs one step, and tells and records how long it took.
@@ -94,9 +107,11 @@ func timed(ctx context.Context, a *Attempt, step Step) error {
 func Down(ctx context.Context, a *Attempt, stages []Stage) error {
 	var failures []error
 	for _, stage := range slices.Backward(stages) {
-		for _, step := range slices.Backward(stage) {
-			if err := undo(ctx, a, step); err != nil {
-				failures = append(failures, fmt.Errorf("undo %s: %w", step.Name(), err))
+		for _, chain := range slices.Backward(stage) {
+			for _, step := range slices.Backward(chain) {
+				if err := undo(ctx, a, step); err != nil {
+					failures = append(failures, fmt.Errorf("undo %s: %w", step.Name(), err))
+				}
 			}
 		}
 	}

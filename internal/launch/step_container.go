@@ -32,7 +32,9 @@ func (containerStep) Do(ctx context.Context, a *Attempt) error {
 	if err != nil {
 		return err
 	}
-	return a.Commit(func(r *session.Record) { r.Intent, r.Staged.ContainerID = "", id })
+	// Durable with the intent to start it, which is next: until then the container is found by its name and nonce.
+	a.Change(func(r *session.Record) { r.Intent, r.Staged.ContainerID = "", id })
+	return nil
 }
 
 // container is pure but for the attempt's own memory.

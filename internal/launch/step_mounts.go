@@ -26,7 +26,9 @@ func (mountsStep) Do(ctx context.Context, a *Attempt) error {
 		return err
 	}
 	a.setBinds(binds)
-	return a.Commit(func(r *session.Record) { r.Intent = "" })
+	// It need not be durable by itself: what is bound is let go of from the record alone, whatever its intent.
+	a.Change(func(r *session.Record) { r.Intent = "" })
+	return nil
 }
 
 // Targets are the mountpoints in the scratch, for the sources that were opened. Without them the engine would make them, as root, through whatever links

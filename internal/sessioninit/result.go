@@ -22,7 +22,8 @@ func (in *initd) began(r job.Result) (reserved *os.File) {
 	in.mu.Lock()
 	in.results = append(in.results, r)
 	in.mu.Unlock()
-	if err := writeResult(in.dir, job.BeginName(r.Step), r, nil); err != nil {
+	// Not durable: a crash of the machine ends the step as well, and the step need not wait for the disk.
+	if err := writeResult(in.dir, job.BeginName(r.Step), r, nil, false); err != nil {
 		in.say("result: begin of " + r.Step + ": " + cause(err))
 	}
 	f, err := create(in.dir, tempName(job.EndName(r.Step)))
@@ -41,7 +42,7 @@ func (in *initd) ended(r job.Result, reserved *os.File) {
 	in.mu.Lock()
 	in.results[len(in.results)-1] = r
 	in.mu.Unlock()
-	err := writeResult(in.dir, job.EndName(r.Step), r, reserved)
+	err := writeResult(in.dir, job.EndName(r.Step), r, reserved, true)
 	if err == nil {
 		return
 	}
@@ -49,7 +50,7 @@ func (in *initd) ended(r job.Result, reserved *os.File) {
 	go func() {
 		t := time.NewTicker(resultRetry)
 		defer t.Stop()
-		for writeResult(in.dir, job.EndName(r.Step), r, nil) != nil {
+		for writeResult(in.dir, job.EndName(r.Step), r, nil, true) != nil {
 			select {
 			case <-t.C:
 			case <-in.over:
@@ -59,15 +60,16 @@ func (in *initd) ended(r job.Result, reserved *os.File) {
 	}()
 }
 
-// writeResult brings r to the disk whole, or not at all. With reserved, that file becomes it if it can.
-func writeResult(dir *os.File, name string, r job.Result, reserved *os.File) error {
+// writeResult writes r whole, or not at all. With reserved, that file becomes it if it can. If it is to be durable, r is on
+// the disk when this returns.
+func writeResult(dir *os.File, name string, r job.Result, reserved *os.File, durable bool) error {
 	data, err := r.Marshal()
 	if err != nil {
 		return err
 	}
 	if reserved != nil {
 		defer reserved.Close() //nolint:errcheck // synced before
-		if fill(reserved, data) == nil && rename(dir, tempName(name), name) == nil {
+		if fill(reserved, data, durable) == nil && rename(dir, tempName(name), name) == nil {
 			return syncDir(dir)
 		}
 	}
@@ -76,22 +78,25 @@ func writeResult(dir *os.File, name string, r job.Result, reserved *os.File) err
 		return err
 	}
 	defer f.Close() //nolint:errcheck // synced before
-	if err := fill(f, data); err != nil {
+	if err := fill(f, data, durable); err != nil {
 		return err
 	}
-	if err := rename(dir, tempName(name), name); err != nil {
+	if err := rename(dir, tempName(name), name); err != nil || !durable {
 		return err
 	}
 	return syncDir(dir)
 }
 
 // fill makes data the whole content of f.
-func fill(f *os.File, data []byte) error {
+func fill(f *os.File, data []byte, durable bool) error {
 	if _, err := f.WriteAt(data, 0); err != nil {
 		return err
 	}
 	if err := f.Truncate(int64(len(data))); err != nil {
 		return err
+	}
+	if !durable {
+		return nil
 	}
 	return f.Sync()
 }
