@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"net/http"
@@ -104,6 +105,7 @@ func newWorld(t *testing.T, engine *testenv.DockerEngine) *world {
 	w.registry, w.login = imagetest.Serve(t, engine.Listen(t)), imagetest.Serve(t, engine.Listen(t))
 	w.registry.Push(t, "team/app:v1", busybox)
 	w.login.Push(t, "team/private:v1", busybox)
+	w.login.Push(t, "team/private:refused", busybox)
 	w.login.RequireLogin("alice", "sesame")
 
 	dir := t.TempDir()
@@ -165,12 +167,20 @@ log: {level: debug}
 	if err := os.Chmod(desktop, 0o1777|os.ModeSticky); err != nil {
 		return err
 	}
-	env.Defer(func() { w.sweep(env.WorkDir) })
+	if err := copyDocs(env); err != nil {
+		return err
+	}
+	env.Defer(func() { w.sweep(env.WorkDir, env.Getenv("STATE")) })
 	return os.WriteFile(filepath.Join(env.WorkDir, "agentd.yaml"), []byte(text), 0o644)
 }
 
-// sweep takes away what a failed script left mounted, before its directory is removed.
-func (w *world) sweep(work string) {
+// sweep takes away what a script leaves: its agentd's network, which there is but a small number of, and what a failed one
+// left mounted, before its directory is removed.
+func (w *world) sweep(work, state string) {
+	state = cmp.Or(state, filepath.Join(work, "state"))
+	if id, err := os.ReadFile(filepath.Join(state, "instance-id")); err == nil && len(id) >= 8 {
+		exec.Command("docker", "-H", w.engine.Host, "network", "rm", "agentd-"+string(id[:8])).Run() // there may be none
+	}
 	for _, at := range mounts(work) {
 		syscall.Unmount(at, syscall.MNT_DETACH) // it may be gone already
 	}

@@ -39,7 +39,7 @@ func (p point) is(e api.Event) bool {
 func points() []point {
 	var list []point
 	for _, stage := range launch.Steps() {
-		for _, step := range stage {
+		for _, step := range slices.Concat(stage...) {
 			if step.Name() != launch.StepCheckout {
 				list = append(list, point{step: step.Name(), state: launch.StateBegin},
 					point{step: step.Name(), state: launch.StateEnd})

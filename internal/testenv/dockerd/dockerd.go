@@ -75,6 +75,8 @@ func (e *Engine) startDockerd(ctx context.Context) (err error) {
 	e.dockerd, err = e.spawn("dockerd", "--config-file", e.path("daemon.json"),
 		"--host", e.Host(), "--containerd", e.path("containerd.sock"), "--pidfile", e.path("docker.pid"),
 		"--data-root", e.path("data"), "--exec-root", e.path("exec"),
+		// Each agentd of a test has a bridge of its own; the engine's own choice is 30 networks.
+		"--default-address-pool", "base=10.128.0.0/10,size=24",
 		"--shutdown-timeout", "2", "--log-level", "warn")
 	if err != nil {
 		return err
