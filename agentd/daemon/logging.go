@@ -13,7 +13,7 @@ import (
 )
 
 // newLogger writes to w in the configured format: journal, json or text; auto is journal if w goes to the journal, and
-// text else.
+// text else. If w does go to the journal, the format journal talks to journald itself, with fields.
 func newLogger(w *os.File, c config.Log, level *slog.LevelVar) *slog.Logger {
 	level.Set(levelOf(c.Level))
 	opt := &slog.HandlerOptions{Level: level}
@@ -21,7 +21,11 @@ func newLogger(w *os.File, c config.Log, level *slog.LevelVar) *slog.Logger {
 	case c.Format == "json":
 		return slog.New(slog.NewJSONHandler(w, opt))
 	case c.Format == "journal" || c.Format == "auto" && systemd.UnderJournal(w):
-		return slog.New(newJournalHandler(w, level))
+		lines := newJournalHandler(w, level)
+		if systemd.UnderJournal(w) && systemd.JournalAvailable() {
+			return slog.New(systemd.NewJournalHandler(level, lines))
+		}
+		return slog.New(lines)
 	}
 	return slog.New(slog.NewTextHandler(w, opt))
 }

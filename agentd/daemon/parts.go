@@ -53,7 +53,7 @@ func (d *daemon) start(ctx context.Context) error {
 	p.server, err = server.New(server.Options{
 		Sessions: p.sessions.routes(p.catalog),
 		VFolders: adapt.VFolders{Folders: p.sessions.folders},
-		System:   p.sessions.system(st),
+		System:   p.sessions.system(st, cfg),
 		Engine:   adapt.EngineProbe{Host: p.sessions.host, Leftovers: p.sessions.supervisor.CheckLeftovers},
 		Templates: server.Templates{
 			Reader: p.catalog, Writer: p.catalog, History: p.catalog, Remover: p.catalog,

@@ -27,6 +27,6 @@ func (d *daemon) reload() {
 			d.status.setNote("a restart is needed for " + keys)
 		}
 	}
-	d.say("tell the status", d.notify.Status(d.status.text(d.count())))
+	d.say("tell the status", d.notify.Status(d.statusLine()))
 	d.say("say that agentd is ready", d.notify.Ready())
 }

@@ -237,7 +237,7 @@ func (s *sessions) routes(templates *catalog.Catalog) *server.Sessions {
 }
 
 // system is what the server tells of this machine.
-func (s *sessions) system(st *store.Store) *adapt.System {
+func (s *sessions) system(st *store.Store, cfg config.Config) *adapt.System {
 	return &adapt.System{
 		Disks: &adapt.Disks{
 			Host: s.host, Folders: s.folders,
@@ -248,5 +248,6 @@ func (s *sessions) system(st *store.Store) *adapt.System {
 		Living:   func() []session.Record { return s.supervisor.List(identity.Caller{Admin: true}, true, false) },
 		Trouble:  s.supervisor.Trouble,
 		Damaged:  func() int { return len(st.Damaged()) },
+		Socket:   cfg.Socket.Path, GitSchemes: cfg.Git.Schemes, CAFile: cfg.Git.CAFile,
 	}
 }

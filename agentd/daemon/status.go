@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"agentd/internal/identity"
 )
 
 // statusDelay is the least time between two status lines: a thousand creates are not a thousand messages.
@@ -23,12 +25,12 @@ func (s *status) setNote(note string) {
 	s.note = note
 }
 
-func (s *status) text(templates int) string {
+func (s *status) text(templates, sessions int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := fmt.Sprintf("serving %d templates", templates)
-	if templates == 1 {
-		text = "serving 1 template"
+	text := "serving " + several(templates, "template")
+	if sessions > 0 {
+		text += " and " + several(sessions, "session")
 	}
 	if s.note != "" {
 		text += "; " + s.note
@@ -36,15 +38,29 @@ func (s *status) text(templates int) string {
 	return text
 }
 
+func several(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// statusLine is what is true now.
+func (d *daemon) statusLine() string {
+	living := d.sessions.supervisor.List(identity.Caller{Admin: true}, true, false)
+	return d.status.text(d.count(), len(living))
+}
+
 // tell keeps the status line true.
 func (d *daemon) tell(ctx context.Context) {
+	go d.narrate(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-d.changed:
 		}
-		d.say("tell the status", d.notify.Status(d.status.text(d.count())))
+		d.say("tell the status", d.notify.Status(d.statusLine()))
 		pause := time.NewTimer(statusDelay)
 		select {
 		case <-ctx.Done():

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"agentd/internal/config"
@@ -71,14 +72,15 @@ func TestUnits_PathsAreTheLayouts(t *testing.T) {
 	}
 }
 
-// The engine must see what agentd mounts: no setting may give the unit a mount namespace of its own.
+// The engine must see what agentd mounts: no setting may give the unit a mount namespace of its own. RestrictSUIDSGID makes
+// openat2 fail, by which agentd opens what users name.
 func TestUnits_NoMountNamespace(t *testing.T) {
 	service := settings(t, "agentd.service")
 	for key := range strings.FieldsSeq(`PrivateTmp PrivateDevices PrivateMounts PrivateIPC ProtectSystem ProtectHome
 		ProtectProc ProcSubset ProtectKernelTunables ProtectKernelModules ProtectKernelLogs ProtectControlGroups
 		ReadWritePaths ReadOnlyPaths InaccessiblePaths ExecPaths NoExecPaths BindPaths BindReadOnlyPaths
 		TemporaryFileSystem RootDirectory RootImage MountImages ExtensionImages MountFlags MountAPIVFS LoadCredential
-		SetCredential LogNamespace DynamicUser`) {
+		SetCredential LogNamespace DynamicUser RestrictSUIDSGID`) {
 		if _, ok := service[key]; ok {
 			t.Errorf("agentd.service has %s", key)
 		}
@@ -94,6 +96,8 @@ func TestUnits_TimesFitTheProgram(t *testing.T) {
 		service := settings(t, name)
 		for key, want := range map[string]string{
 			"Type": "notify", "WatchdogSec": "30", "KillMode": "mixed", "TimeoutStopSec": "30", "RestartPreventExitStatus": "2",
+			// A crash must not end with 2.
+			"Environment": "GOTRACEBACK=crash",
 		} {
 			if got := one(t, service, key); got != want {
 				t.Errorf("%s: %s=%s; want %s", name, key, got, want)
@@ -177,5 +181,18 @@ func TestUnits_SystemdMakesGroupAndPlaces(t *testing.T) {
 	}
 	if info, err := os.Stat(root + "/var/lib/agentd"); err != nil || info.Mode().Perm() != layout.ModePassDir {
 		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// Go ends with 2 when it crashes, which the unit takes for a wrong call: then nothing would start agentd anew.
+func TestUnits_TheWatchdogsBiteIsNoWrongCall(t *testing.T) {
+	for _, name := range []string{"agentd.service", "user/agentd.service"} {
+		b := newBox(t)
+		b.env = settings(t, name)["Environment"]
+		p := b.serving()
+		p.signal(syscall.SIGABRT)
+		if code := p.ended(); code != -1 || p.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGABRT {
+			t.Errorf("%s: agentd ends with %s", name, p.ProcessState)
+		}
 	}
 }
