@@ -43,6 +43,10 @@ type System struct {
 	Trouble func() string
 	// Damaged counts the files that were set aside.
 	Damaged func() int
+	// Socket is the path that agentd listens at; GitSchemes and CAFile are the configuration's.
+	Socket     string
+	GitSchemes []string
+	CAFile     string
 }
 
 // Info is what the agent is and has to give.
@@ -91,9 +95,14 @@ func (s *System) Doctor(ctx context.Context, _ identity.Caller) (api.Doctor, err
 	info, err := s.Host.Engine.Info(ctx)
 	d.Findings = append(d.Findings, engineFinding(info, err))
 	if err == nil {
-		d.Findings = append(d.Findings, s.canary(ctx), liveRestore(info))
+		slots, err := s.Machine.Slots(ctx)
+		if err != nil {
+			return d, err
+		}
+		d.Findings = append(d.Findings, engineVersion(info), s.canary(ctx), liveRestore(info), gpu(info, slots))
 	}
-	d.Findings = append(d.Findings, s.programs(), s.groups(), s.emulators(ctx), s.store(), s.leftovers())
+	d.Findings = append(d.Findings, s.socket(), s.permissions(), s.programs(), s.groups(), s.emulators(ctx), s.disk(info),
+		s.git(), s.store(), s.leftovers())
 	return d, nil
 }
 
@@ -131,7 +140,7 @@ func (s *System) canary(ctx context.Context) api.Finding {
 	sees, err := s.canarySeen(ctx)
 	switch {
 	case err != nil:
-		return api.Finding{Check: "mounts", Status: api.FindingWarn, Detail: err.Error()}
+		return api.Finding{Check: "mounts", Status: api.FindingWarn, Detail: err.Error(), Fix: "journalctl -u agentd has more"}
 	case !sees:
 		return api.Finding{
 			Check: "mounts", Status: api.FindingFail, Detail: "the engine does not see what agentd mounts: it has mounts of its own",

@@ -47,3 +47,9 @@ func (v VFolders) RemoveVFolder(ctx context.Context, c identity.Caller, name str
 	f, err := v.Folders.Remove(ctx, owner(c), c.UID, name)
 	return wire(f), err
 }
+
+// RenameVFolder gives one another name.
+func (v VFolders) RenameVFolder(_ context.Context, c identity.Caller, name, to string) (api.VFolder, error) {
+	f, err := v.Folders.Rename(c.UID, name, to)
+	return wire(f), err
+}
