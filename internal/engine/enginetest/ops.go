@@ -141,6 +141,11 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, "client version is too new. Maximum supported API version is "+apiVersion)
 		return
 	}
+	if path == "/version" {
+		// Asked beside the information, to tell engines apart.
+		answer(w, http.StatusOK, map[string]any{"Components": []map[string]string{{"Name": "Engine"}}})
+		return
+	}
 	for _, route := range routes() {
 		found := route.path.FindStringSubmatch(path)
 		if found == nil || route.method != r.Method {
