@@ -79,7 +79,7 @@ the job's own, and 125 for every failure of ours.`,
 	flags.BoolVar(&a.noColor, "no-color", false, "no colours, even on a terminal (also: NO_COLOR)")
 
 	root.AddCommand(a.sesstpl(), a.session(), a.sessionLaunch("ctl create-from-template", "launch", "start-from-template"),
-		a.sessionSSH("ctl ssh"), a.vfolder(), a.system(), a.completion(), a.version())
+		a.sessionSSH("ctl ssh"), a.vfolder(), a.system(), a.top(), a.completion(), a.version())
 	root.SetHelpCommand(a.help())
 	return root
 }

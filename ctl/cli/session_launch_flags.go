@@ -64,6 +64,8 @@ func (l *launchFlags) add(cmd *cobra.Command) {
 	f.StringVarP(&l.domain, "domain", "d", "default", "only default: this agent is one machine")
 	f.StringVarP(&l.project, "group", "g", "default", "only default: this agent is one machine")
 	f.StringVar(&l.clustered, "cluster-size", "1", "only 1: this agent is one machine")
+	f.StringVar(&o.Name, "client-token", "", "the same as --name")
+	hide(cmd, "client-token")
 	hide(cmd, "sgroup", "batch-timeout", "domain", "group", "cluster-size")
 	completeFlag(cmd, "type", []string{"interactive", "batch"})
 	completeFlag(cmd, "pull", pullPolicies())

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +28,12 @@ as long as agentd keeps them.`,
 	}
 	var q api.SessionQuery
 	cmd.Flags().BoolVarP(&q.Ended, "all", "a", false, "list those that have ended too")
+	status := cmd.Flags().StringP("status", "s", "", "list those of a `status` only, such as RUNNING")
+	// As Backend.AI's own ps has them.
+	running, dead := cmd.Flags().Bool("running", false, ""), cmd.Flags().Bool("dead", false, "")
+	nameOnly := cmd.Flags().Bool("name-only", false, "the same as -o name")
+	hide(cmd, "running", "dead", "name-only")
+	completeFlag(cmd, "status", each(session.Statuses(), func(s session.Status) string { return string(s) }))
 	cmd.Flags().BoolVar(&q.AllUsers, "all-users", false, "list everybody's; for administrators")
 	f, o := addOutput(cmd, formatTable, formatJSON, formatYAML, formatName), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -36,11 +44,20 @@ as long as agentd keeps them.`,
 		if err != nil {
 			return err
 		}
+		wanted, err := wantedStatus(cmd, *status, *running, *dead)
+		if err != nil {
+			return err
+		}
+		if *nameOnly {
+			f.value = formatName
+		}
+		q.Ended = q.Ended || *dead || *status != ""
 		q.Owner = uid
 		sessions, err := a.client().Sessions(cmd.Context(), q)
 		if err != nil {
 			return err
 		}
+		sessions = slices.DeleteFunc(sessions, func(s api.Session) bool { return !wanted(s.Status) })
 		if len(sessions) == 0 && f.value == formatTable && !a.quiet {
 			a.note("%s", nothingThere(q))
 		}
@@ -50,6 +67,23 @@ as long as agentd keeps them.`,
 		return a.sessions(f, sessions, nil)
 	}
 	return cmd
+}
+
+// wantedStatus is the condition that the flags make.
+func wantedStatus(cmd *cobra.Command, name string, running, dead bool) (func(session.Status) bool, error) {
+	switch {
+	case name != "" && strings.ToUpper(name) != "ALL":
+		want, err := session.ParseStatus(strings.ToUpper(name))
+		if err != nil {
+			return nil, usage(cmd, "--status: %s", err.Error())
+		}
+		return func(s session.Status) bool { return s == want }, nil
+	case dead:
+		return session.Status.Final, nil
+	case running:
+		return func(s session.Status) bool { return s == session.Running }, nil
+	}
+	return func(session.Status) bool { return true }, nil
 }
 
 func nothingThere(q api.SessionQuery) string {

@@ -15,8 +15,9 @@ import (
 
 func (a *app) sessionWait() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "wait SESSION...",
-		Short: "Wait until sessions have ended, or reached a status",
+		Use:     "wait SESSION...",
+		Aliases: []string{"watch"},
+		Short:   "Wait until sessions have ended, or reached a status",
 		Long: `Wait until the sessions have ended or, with --for, have reached a status or one
 that comes after it. It outlasts a restart of agentd.
 

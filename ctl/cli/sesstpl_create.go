@@ -32,7 +32,23 @@ their owner (get --show-secrets).`,
   ctl sesstpl create -q -f a.yaml -f b.yaml`,
 		Args: argumentNames(),
 	}
+	onlyDefault(cmd)
 	return a.putting(cmd, (*client.Client).Create)
+}
+
+// onlyDefault takes the flags for domain and group that scripts for Backend.AI have, as long as they say default.
+func onlyDefault(cmd *cobra.Command) {
+	domain := cmd.Flags().StringP("domain", "d", "default", "only default: this agent is one machine")
+	project := cmd.Flags().StringP("group", "g", "default", "only default: this agent is one machine")
+	hide(cmd, "domain", "group")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		for flag, value := range map[string]string{"domain": *domain, "group": *project} {
+			if value != "default" {
+				return usage(cmd, "--%s %q: this agent is one machine and knows only default", flag, value)
+			}
+		}
+		return nil
+	}
 }
 
 // putting completes a command that sends documents of any number of templates.

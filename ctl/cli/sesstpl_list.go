@@ -36,6 +36,8 @@ gone for good.`,
 	var q api.ListQuery
 	cmd.Flags().BoolVar(&q.Deleted, "deleted", false, "list the deleted ones instead")
 	cmd.Flags().BoolVar(&q.AllUsers, "all-users", false, "list everybody's; for administrators")
+	cmd.Flags().BoolVarP(&q.AllUsers, "list-all", "a", false, "the same as --all-users")
+	hide(cmd, "list-all")
 	f, o := addOutput(cmd, formatTable, formatJSON, formatYAML, formatName), addOwner(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := apart(cmd, "all-users", "owner"); err != nil {

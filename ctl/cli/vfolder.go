@@ -76,9 +76,11 @@ a directory of yours that is there already and stays yours.`,
 		Args: argumentNames("NAME"),
 	}
 	path := cmd.Flags().String("path", "", "`directory` of yours that the vfolder stands for")
+	cmd.Flags().StringVar(path, "unmanaged-path", "", "the same as --path")
+	hide(cmd, "unmanaged-path")
 	f := addOutput(cmd, formatText, formatTable, formatJSON, formatYAML, formatName)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if cmd.Flags().Changed("path") {
+		if cmd.Flags().Changed("path") || cmd.Flags().Changed("unmanaged-path") {
 			absolute, err := filepath.Abs(*path)
 			if err != nil || *path == "" {
 				return usage(cmd, "--path %q is not a directory", *path)

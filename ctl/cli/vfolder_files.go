@@ -148,7 +148,9 @@ func hidden(cmd *cobra.Command) {
 	hide(cmd, "recursive")
 }
 
-func (a *app) completeUpload(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *app) completeUpload(
+	cmd *cobra.Command, args []string, begun string,
+) ([]cobra.Completion, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveDefault
 	}

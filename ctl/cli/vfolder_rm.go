@@ -31,6 +31,12 @@ This is asked on a terminal, and needs --yes without one.`,
 			}
 		}
 		c := a.client()
+		// All of them or none: a name that is a file's in the first one must not cost that its directory.
+		for _, name := range args {
+			if _, err := c.VFolder(cmd.Context(), name); err != nil {
+				return err
+			}
+		}
 		var done []api.VFolder
 		var first error
 		for _, name := range args {

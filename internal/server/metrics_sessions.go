@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"agentd/internal/api"
+	"agentd/internal/errs"
 	"agentd/internal/identity"
 	"agentd/internal/session"
 )
@@ -155,7 +156,7 @@ func (s *Server) serveMetrics(w http.ResponseWriter, r *http.Request) {
 	case s.metrics.scrapes <- struct{}{}:
 		defer func() { <-s.metrics.scrapes }()
 	default:
-		http.Error(w, "too many scrapes at a time", http.StatusServiceUnavailable)
+		s.writeProblem(w, r, errs.New(errs.Busy, "more than %d scrapes at a time", maxScrapes))
 		return
 	}
 	all := prometheus.Gatherers{s.metrics.registry}
