@@ -31,8 +31,8 @@ func (mountsStep) Do(ctx context.Context, a *Attempt) error {
 	return nil
 }
 
-// Targets are the mountpoints in the scratch, for the sources that were opened. Without them the engine would make them, as root, through whatever links
-// the clone has brought.
+// Targets are the mountpoints in the scratch, for the sources that were opened. Without them the engine would make them,
+// as root, through whatever links the clone has brought.
 func Targets(p plan.Plan, binds []Bind) []Target {
 	var list []Target
 	for i, m := range p.Mounts {

@@ -1,8 +1,9 @@
 package launch
 
 // Steps is what a launch does, in order; this list is the product in one sentence. The chains of one stage run side by
-// side, the steps of a chain one after the other; a stage begins when the one before is done. Between [BeforeSlots] and [AfterSlots] the session waits for its
-// slots: what it needs has been fetched by then, so that nothing is held while a network is slow.
+// side, the steps of a chain one after the other; a stage begins when the one before is done. Between [BeforeSlots] and
+// [AfterSlots] the session waits for its slots: what it needs has been fetched by then, so that nothing is held while a
+// network is slow.
 func Steps() []Stage {
 	return append(BeforeSlots(), AfterSlots()...)
 }

@@ -29,7 +29,9 @@ func (u User) RemovedSession(id string) string {
 
 // ParseRemovedSession returns the id of the session that a name in [User.Sessions] belonged to, if it is one of
 // [User.RemovedSession].
-func ParseRemovedSession(name string) (id string, ok bool) { return strings.CutPrefix(name, removedPrefix) }
+func ParseRemovedSession(name string) (id string, ok bool) {
+	return strings.CutPrefix(name, removedPrefix)
+}
 
 // ParseScratch returns the id of the session that a name in [User.Scratches] belongs to.
 func ParseScratch(name string) string { return strings.TrimSuffix(name, checkoutSuffix) }
