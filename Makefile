@@ -6,7 +6,7 @@ LDFLAGS   := -s -w -X agentd/internal/version.Version=$(VERSION)
 BUILD     := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)'
 # Programs that people type, and those that agentd starts or binds into containers.
 PROGRAMS  := agentd ctl
-INSIDE    := agentd-init agentd-imageprobe
+INSIDE    := agentd-init agentd-imageprobe agentd-helper
 # Where build puts the programs; a package for another machine has a place of its own.
 BIN       ?= bin
 TOOLS     := bin/tools
@@ -23,9 +23,9 @@ help: ## show this
 	@echo 'make TARGET'
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build the programs: bin/agentd, bin/ctl, bin/agentd-init and bin/agentd-imageprobe
+build: ## build the programs into bin: agentd, ctl, and those that agentd starts
 	@mkdir -p $(BIN)
-	$(BUILD) -o $(BIN)/ $(PROGRAMS:%=./%) ./internal/sessioninit/agentd-init
+	$(BUILD) -o $(BIN)/ $(PROGRAMS:%=./%) ./internal/sessioninit/agentd-init ./internal/helper/agentd-helper
 	$(BUILD) -o $(BIN)/agentd-imageprobe ./internal/imageprobe
 
 tools:

@@ -60,6 +60,11 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 		Nonce:  st.Nonce,
 		Helper: helper.Starter{Env: helperEnv(d.stdio.Getenv), Limits: helper.Limits{OpenFiles: helperFiles}},
 	}
+	s.host.Files = s.host.Helper
+	if s.host.Files.Program, err = helper.Pin(program(layout.HelperProgram)); err != nil {
+		// agentd itself can do the same, only not as quickly.
+		d.log.Warn("launches begin later than they could", "error", err)
+	}
 	s.inits = &adapt.Inits{Host: s.host}
 	s.machine = &adapt.Machine{
 		Host: s.host, ReserveCPU: cfg.Resources.Reserve.CPU, ReserveMem: cfg.Resources.Reserve.Mem,

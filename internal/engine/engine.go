@@ -32,6 +32,8 @@ const (
 // another version, is simply met again by the next call. All methods may be called concurrently.
 type Engine struct {
 	host string
+	// profile is the seccomp profile, encoded once.
+	profile func() (string, error)
 
 	mu sync.Mutex
 	// api is nil until the version was negotiated, and again after a call that did not reach the engine.
@@ -57,7 +59,7 @@ func Connect(host string) (*Engine, error) {
 	if _, err := newClient(host); err != nil {
 		return nil, errs.New(errs.Invalid, "docker engine at %q: %w", host, err)
 	}
-	return &Engine{host: host}, nil
+	return &Engine{host: host, profile: sync.OnceValues(seccompProfile)}, nil
 }
 
 // Host is the address of the engine.

@@ -14,7 +14,7 @@ import (
 // Create makes the container and returns its id. The code is conflict if the name is taken: an earlier try may have made
 // it and its answer been lost, which [Labels.Prove] on what [Engine.Inspect] finds under the name tells.
 func (e *Engine) Create(ctx context.Context, s Spec) (id string, err error) {
-	profile, err := seccompProfile()
+	profile, err := e.profile()
 	if err != nil {
 		return "", err
 	}

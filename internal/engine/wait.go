@@ -19,10 +19,23 @@ const (
 // restarted meanwhile. It ends without an answer only with ctx, or with not_found: then the engine has answered, and has
 // no such container.
 func (e *Engine) Wait(ctx context.Context, id string) (Container, error) {
+	return e.wait(ctx, id, false)
+}
+
+// WaitLive is [Engine.Wait] for a container that was just seen to run: the engine is not asked about it first.
+func (e *Engine) WaitLive(ctx context.Context, id string) (Container, error) {
+	return e.wait(ctx, id, true)
+}
+
+func (e *Engine) wait(ctx context.Context, id string, live bool) (Container, error) {
 	pause := firstPause
-	for {
-		c, err := e.Inspect(ctx, id)
-		if err == nil && !c.State.Live() {
+	for ; ; live = false {
+		var c Container
+		var err error
+		if !live {
+			c, err = e.Inspect(ctx, id)
+		}
+		if err == nil && !live && !c.State.Live() {
 			return c, nil
 		}
 		if err == nil {

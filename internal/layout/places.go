@@ -81,6 +81,8 @@ func FindSocket(uid int, getenv func(string) string) []string {
 const (
 	InitProgram  = "agentd-init"
 	ProbeProgram = "agentd-imageprobe"
+	// HelperProgram does what needs a caller's rights; see package helper.
+	HelperProgram = "agentd-helper"
 )
 
 // FindProgram lists where a program may lie, in order; executable is agentd's own path. They lie beside it in a build,

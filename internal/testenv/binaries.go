@@ -24,9 +24,9 @@ var binaries struct {
 	err  error
 }
 
-// Binaries returns the directory of agentd, ctl, agentd-init and agentd-imageprobe: copies of those in [BinEnv], or ones
-// that were built from the tree just now. It can be read by users that a test makes, wherever the tree is. [Main] removes it; a package
-// without it leaves it to the system's cleaner of temporary files.
+// Binaries returns the directory of all programs: copies of those in [BinEnv], or ones that were built from the tree just
+// now. It can be read by users that a test makes, wherever the tree is. [Main] removes it; a package without it leaves it
+// to the system's cleaner of temporary files.
 func Binaries(t testing.TB) string {
 	t.Helper()
 	binaries.once.Do(func() { binaries.dir, binaries.err = copyOrBuild() })
@@ -51,6 +51,7 @@ func copyOrBuild() (string, error) {
 	for name, pkg := range map[string]string{
 		"agentd": "./agentd", "ctl": "./ctl",
 		layout.InitProgram: "./internal/sessioninit/agentd-init", layout.ProbeProgram: "./internal/imageprobe",
+		layout.HelperProgram: "./internal/helper/agentd-helper",
 	} {
 		to := filepath.Join(dir, name)
 		if from := os.Getenv(BinEnv); from != "" {

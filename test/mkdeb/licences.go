@@ -13,7 +13,8 @@ import (
 // licences copies the licence of every module that is linked into the programs: most of them ask for that.
 func licences(j job) error {
 	cmd := command(j, "go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Dir}}{{end}}{{end}}",
-		"./agentd", "./ctl", "./internal/sessioninit/agentd-init", "./internal/imageprobe")
+		"./agentd", "./ctl", "./internal/sessioninit/agentd-init", "./internal/imageprobe",
+		"./internal/helper/agentd-helper")
 	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("go list: %w", err)

@@ -14,6 +14,7 @@ func programs(j job) error {
 	}
 	for _, name := range []string{
 		"usr/bin/agentd", "usr/bin/ctl", "usr/lib/agentd/agentd-init", "usr/lib/agentd/agentd-imageprobe",
+		"usr/lib/agentd/agentd-helper",
 	} {
 		f, err := elf.Open(filepath.Join(j.stage, name))
 		if err != nil {

@@ -19,8 +19,9 @@ type Host struct {
 	State    layout.State
 	// Root is true if agentd is root and serves all users.
 	Root bool
-	// Helper starts children that are the caller.
-	Helper helper.Starter
+	// Helper starts children that are the caller, with all of [Operations]; Files, others that begin sooner and know files
+	// alone.
+	Helper, Files helper.Starter
 	// Nonce makes what proves that a container of that session, or of that name, is this agentd's.
 	Nonce func(id string) string
 
@@ -56,10 +57,12 @@ func as(u plan.User) identity.Caller {
 	return identity.Caller{UID: u.UID, GID: u.GID, Groups: u.Groups}
 }
 
-// help runs f with a child that is u. It takes no context: the end of a child is waited for whatever became of one, and
-// what f asks of the child has its own.
-func (h *Host) help(u plan.User, f func(*helper.Session) error) error {
-	s, err := h.Helper.Start(as(u))
+// help runs f with a child that is u, for what is to be done with files. It takes no context: the end of a child is
+// waited for whatever became of one, and what f asks of the child has its own.
+func (h *Host) help(u plan.User, f func(*helper.Session) error) error { return helpBy(h.Files, u, f) }
+
+func helpBy(starter helper.Starter, u plan.User, f func(*helper.Session) error) error {
+	s, err := starter.Start(as(u))
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,8 @@ type Containers struct {
 	// networkMu is held while the bridge is looked for and made: the engine makes a second one of the same name without
 	// a word, and after that starts no container on either.
 	networkMu sync.Mutex
+	// networkThere is true once it was seen. Who removes it meanwhile is noticed when a container cannot be started.
+	networkThere bool
 }
 
 // Create makes the container. If its name is taken, by an earlier try whose answer was lost, that container is it.
@@ -32,10 +34,7 @@ func (c *Containers) Create(ctx context.Context, want launch.Container) (string,
 		return "", err
 	}
 	if want.Network != engine.NetworkNone {
-		c.networkMu.Lock()
-		err := c.Host.Engine.EnsureNetwork(ctx, c.Network, c.Host.Instance)
-		c.networkMu.Unlock()
-		if err != nil {
+		if err := c.ensureNetwork(ctx, false); err != nil {
 			return "", err
 		}
 	}
@@ -49,6 +48,18 @@ func (c *Containers) Create(ctx context.Context, want launch.Container) (string,
 			WithHint("docker rm %s, if it is yours", want.Name)
 	}
 	return there.ID, nil
+}
+
+// ensureNetwork makes the network unless it is there; again says not to trust that it was.
+func (c *Containers) ensureNetwork(ctx context.Context, again bool) error {
+	c.networkMu.Lock()
+	defer c.networkMu.Unlock()
+	if c.networkThere && !again {
+		return nil
+	}
+	err := c.Host.Engine.EnsureNetwork(ctx, c.Network, c.Host.Instance)
+	c.networkThere = err == nil
+	return err
 }
 
 func (c *Containers) labels(name, nonce, owner string) engine.Labels {
@@ -106,7 +117,14 @@ func user(u plan.User) string {
 
 // Start starts the container and returns the pid of its first process on the host; 0 if that has ended already.
 func (c *Containers) Start(ctx context.Context, id string) (int, error) {
-	if err := c.Host.Engine.Start(ctx, id); err != nil {
+	err := c.Host.Engine.Start(ctx, id)
+	if errs.Is(err, errs.NotFound) {
+		// The network was removed since it was seen, or the container was: then it is said again.
+		if err = c.ensureNetwork(ctx, true); err == nil {
+			err = c.Host.Engine.Start(ctx, id)
+		}
+	}
+	if err != nil {
 		return 0, err
 	}
 	there, err := c.Host.Engine.Inspect(ctx, id)

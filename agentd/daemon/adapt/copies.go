@@ -38,7 +38,7 @@ func (i *Inits) Copy(ctx context.Context, rec session.Record, req json.RawMessag
 	conn := os.NewFile(uintptr(own), "client")
 	defer conn.Close() //nolint:errcheck // the child has it
 	root := i.Host.State.User(rec.Owner).Scratch(rec.ID)
-	return i.Host.help(rec.Plan.User, func(s *helper.Session) error { //nolint:contextcheck // see help
+	return helpBy(i.Host.Helper, rec.Plan.User, func(s *helper.Session) error { //nolint:contextcheck // see help
 		_, err := s.Exchange(ctx, helper.Exchange{
 			Op: opCopy, Request: copyJob{Root: root, Request: req}, Send: []*os.File{conn},
 		})

@@ -26,13 +26,14 @@ func (e *Endings) Wait(ctx context.Context, id, boot string, claim func() witnes
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	var kills atomic.Int64
-	if c, err := e.Host.Engine.Inspect(ctx, id); err == nil && c.PID > 0 && e.Groups != nil {
-		if group, err := e.Groups.Of(c.PID, id); err == nil {
+	now, err := e.Host.Engine.Inspect(ctx, id)
+	if err == nil && now.PID > 0 && e.Groups != nil {
+		if group, err := e.Groups.Of(now.PID, id); err == nil {
 			go group.WatchOOM(watching, kills.Store) //nolint:errcheck // without it the engine's word is all there is
 		}
 	}
 	restarted := boot != "" && boot != BootID()
-	c, err := e.waitSurely(ctx, id)
+	c, err := e.waitSurely(ctx, id, err == nil && now.State.Live())
 	if errs.Is(err, errs.NotFound) {
 		return witness.Ending{Lost: true, HostRestart: restarted}, nil
 	}
@@ -76,9 +77,13 @@ const stopSlack = 2 * time.Second
 const sureAfter = 2 * time.Second
 
 // waitSurely is the engine's Wait; that there is no such container must be said twice, as an engine that has just been
-// started may not know yet.
-func (e *Endings) waitSurely(ctx context.Context, id string) (engine.Container, error) {
-	c, err := e.Host.Engine.Wait(ctx, id)
+// started may not know yet. live says that it was seen to run.
+func (e *Endings) waitSurely(ctx context.Context, id string, live bool) (engine.Container, error) {
+	wait := e.Host.Engine.Wait
+	if live {
+		wait = e.Host.Engine.WaitLive
+	}
+	c, err := wait(ctx, id)
 	if !errs.Is(err, errs.NotFound) {
 		return c, err
 	}
