@@ -43,13 +43,13 @@ type initd struct {
 }
 
 // open prepares everything that can fail before the first step: the directory, the log, the socket.
-func open(path string) (*initd, error) {
+func open(path string, score *oomScore) (*initd, error) {
 	dir, err := os.Open(path)
 	if err != nil {
 		return nil, errs.New(errs.Internal, "session's directory: %w", err)
 	}
 	in := &initd{
-		dir: dir, reaper: newReaper(), log: newLogger(dir, job.LogName),
+		dir: dir, reaper: newReaper(score), log: newLogger(dir, job.LogName),
 		jobs: make(chan *job.Job, 1), stopping: make(chan struct{}), over: make(chan struct{}),
 		execs: map[int]*process{}, changed: make(chan struct{}),
 	}

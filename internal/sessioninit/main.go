@@ -27,8 +27,6 @@ const exitOurs = 125
 // Main is agentd-init's main function; args are os.Args.
 func Main(args []string) int {
 	switch {
-	case len(args) > 3 && args[1] == stageFlag:
-		return stage(args[2], args[3:])
 	case len(args) == 2 && args[1] == "--version":
 		os.Stdout.WriteString(version.String() + "\n") //nolint:errcheck // there is nobody else to tell
 		return 0
@@ -42,12 +40,14 @@ func Main(args []string) int {
 		complain("descriptors: " + err.Error())
 		return exitOurs
 	}
+	heedSignals()
+	score := openOOMScore()
 	// The session's code has our user: keep it from tracing us and from reading our memory, which holds the nonce.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		complain("prctl: " + err.Error())
 		return exitOurs
 	}
-	in, err := open(job.Dir)
+	in, err := open(job.Dir, score)
 	if err != nil {
 		complain(err.Error())
 		return exitOurs

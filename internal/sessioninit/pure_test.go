@@ -194,9 +194,9 @@ func TestInlet_RefusesMoreThanItsWindow(t *testing.T) {
 	}
 }
 
-func TestPrefixed_LastOfANameCounts(t *testing.T) {
-	got := strings.Join(prefixed([]string{"A=1", "B=2", "A=3", "C=x=y"}), " ")
-	if got != "_A=3 _B=2 _C=x=y" {
+func TestLastOfEach_LastOfANameCounts(t *testing.T) {
+	got := strings.Join(lastOfEach([]string{"A=1", "B=2", "A=3", "C=x=y"}), " ")
+	if got != "A=3 B=2 C=x=y" {
 		t.Errorf("got %q", got)
 	}
 }

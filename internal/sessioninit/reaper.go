@@ -26,6 +26,8 @@ type process struct {
 // in the table, and over each wait: so an exit code cannot come before its entry, a number cannot be used again
 // between its wait and its removal, and a signal cannot go to a stranger.
 type reaper struct {
+	score *oomScore
+
 	mu      sync.Mutex
 	procs   map[int]*process
 	refused bool
@@ -33,8 +35,8 @@ type reaper struct {
 	none chan struct{}
 }
 
-func newReaper() *reaper {
-	return &reaper{procs: map[int]*process{}, none: make(chan struct{}, 1)}
+func newReaper(score *oomScore) *reaper {
+	return &reaper{score: score, procs: map[int]*process{}, none: make(chan struct{}, 1)}
 }
 
 // run collects after each SIGCHLD; several of them may be one token.
@@ -103,7 +105,9 @@ func (r *reaper) fork(path string, argv []string, attr *syscall.ProcAttr) (*proc
 	if r.refused {
 		return nil, errStopping
 	}
-	pid, err := syscall.ForkExec(path, argv, attr)
+	var pid int
+	var err error
+	r.score.lowered(func() { pid, err = syscall.ForkExec(path, argv, attr) })
 	if err != nil {
 		return nil, err
 	}
