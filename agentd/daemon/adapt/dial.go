@@ -15,6 +15,8 @@ import (
 // Inits reaches the agentd-init of running sessions.
 type Inits struct {
 	Host *Host
+
+	firsts firsts
 }
 
 func (i *Inits) dir(rec session.Record) layout.Session {
@@ -31,8 +33,10 @@ func (i *Inits) Dial(ctx context.Context, rec session.Record) (*net.UnixConn, er
 	conn, _, err := initdial.Dial(ctx, dir, initdial.Target{
 		Session: rec.ID, Nonce: rec.Nonce,
 		IsOurs: func(ctx context.Context, pid int) (bool, error) {
-			c, err := i.Host.Engine.Inspect(ctx, rec.Staged.ContainerID)
-			return err == nil && c.PID == pid, err
+			return i.firsts.is(ctx, rec, pid, func(ctx context.Context) (int, error) {
+				c, err := i.Host.Engine.Inspect(ctx, rec.Staged.ContainerID)
+				return c.PID, err
+			})
 		},
 	})
 	return conn, err
