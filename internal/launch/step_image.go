@@ -39,9 +39,9 @@ func (imageStep) Do(ctx context.Context, a *Attempt) error {
 		return err
 	}
 	a.setImage(image)
-	return a.Commit(func(r *session.Record) {
-		r.Staged.ImageID, r.Staged.ImageDigest = image.ID, image.Digest
-	})
+	// Durable with the intent to make the container; until then it is found again as quickly.
+	a.Change(func(r *session.Record) { r.Staged.ImageID, r.Staged.ImageDigest = image.ID, image.Digest })
+	return nil
 }
 
 // fitsPlan says before a session exists what would fail in it.

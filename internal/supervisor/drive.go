@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func (s *Supervisor) awaitEngine(ctx context.Context) bool {
 // launchOnce fetches, waits for slots, creates and starts. A launch that had its slots before keeps them.
 func (s *Supervisor) launchOnce(ctx context.Context, l *live) error {
 	if l.snapshot().Status == session.Pending {
-		if err := s.enter(l, session.Preparing, "", ""); err != nil {
+		if err := s.pass(l, session.Preparing); err != nil {
 			return err
 		}
 	}
@@ -106,7 +107,7 @@ func (s *Supervisor) launchOnce(ctx context.Context, l *live) error {
 
 func (s *Supervisor) waitForSlots(ctx context.Context, l *live) error {
 	if l.snapshot().Status != session.Prepared {
-		if err := s.enter(l, session.Prepared, "", ""); err != nil {
+		if err := s.pass(l, session.Prepared); err != nil {
 			return err
 		}
 	}
@@ -116,11 +117,16 @@ func (s *Supervisor) waitForSlots(ctx context.Context, l *live) error {
 	}
 	s.ledger.resize(capacity)
 	rec := l.snapshot()
-	err = s.ledger.acquire(ctx, l.id, plan.Demand(rec.Plan.Limits), func(why string) { s.hub.note(rec, why) })
-	if err != nil {
+	var saved error
+	err = s.ledger.acquire(ctx, l.id, plan.Demand(rec.Plan.Limits), func(why string) {
+		// It may wait for long: what was fetched is remembered.
+		saved = l.attempt.Commit(func(*session.Record) {})
+		s.hub.note(rec, why)
+	})
+	if err := cmp.Or(err, saved); err != nil {
 		return err
 	}
-	return s.enter(l, session.Creating, "", "")
+	return s.pass(l, session.Creating)
 }
 
 // causeOf tells why ctx was cancelled, if that is why err.

@@ -72,6 +72,20 @@ func (s *Supervisor) enter(l *live, next session.Status, reason, message string)
 	return err
 }
 
+// pass is [Supervisor.enter] for a status that need not outlive a crash: the launch's next act outside, whose intent is
+// made durable first, takes it along; and until then nothing has been done that the record before did not say.
+func (s *Supervisor) pass(l *live, next session.Status) error {
+	var moved error
+	l.attempt.Change(func(r *session.Record) {
+		moved = r.Enter(next, s.o.Now(), "", "")
+		r.Sequence++
+	})
+	if moved == nil {
+		s.hub.status(l.snapshot(), "")
+	}
+	return moved
+}
+
 // ask notes that the session shall end, and wakes who drives it.
 func (l *live) ask(force bool, cause error) {
 	l.mu.Lock()
