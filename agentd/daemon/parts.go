@@ -20,6 +20,7 @@ type parts struct {
 	catalog  *catalog.Catalog
 	sessions *sessions
 	server   *server.Server
+	audit    audit
 	listener net.Listener
 	// changed has room for one word that something has changed.
 	changed chan struct{}
@@ -50,7 +51,11 @@ func (d *daemon) start(ctx context.Context) error {
 	if p.sessions, err = d.newSessions(st, p.catalog); err != nil {
 		return errors.Join(err, st.Close())
 	}
+	if p.audit, err = openAudit(layout.State(cfg.StateDir), int64(cfg.Audit.Max), d.log); err != nil {
+		return errors.Join(err, st.Close())
+	}
 	p.server, err = server.New(server.Options{
+		Audit:    p.audit,
 		Sessions: p.sessions.routes(p.catalog),
 		VFolders: adapt.VFolders{Folders: p.sessions.folders},
 		System:   p.sessions.system(st, cfg),

@@ -128,6 +128,9 @@ func (d *daemon) stop(ctx context.Context) error {
 	if err := d.sessions.close(); err != nil {
 		d.log.Warn("let go of the sessions", "error", err)
 	}
+	if err := d.audit.record.Close(); err != nil {
+		d.log.Warn("close the record of who did what", "error", err)
+	}
 	if err := d.store.Close(); err != nil {
 		d.log.Error("close the store", "error", err)
 	}

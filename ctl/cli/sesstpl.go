@@ -47,9 +47,12 @@ func addOwner(cmd *cobra.Command) *owner {
 	return o
 }
 
-// uid returns the user that the flag names, nil if it was not given.
-func (o *owner) uid(cmd *cobra.Command) (*uint32, error) {
-	if !cmd.Flags().Changed("owner") {
+// uid returns the user that the flag --owner names, nil if it was not given.
+func (o *owner) uid(cmd *cobra.Command) (*uint32, error) { return o.flag(cmd, "owner") }
+
+// flag is uid for a flag of another name.
+func (o *owner) flag(cmd *cobra.Command, name string) (*uint32, error) {
+	if !cmd.Flags().Changed(name) {
 		return nil, nil //nolint:nilnil // nobody was named: the caller himself
 	}
 	text := o.text
@@ -58,7 +61,7 @@ func (o *owner) uid(cmd *cobra.Command) (*uint32, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return nil, usage(cmd, "--owner %q: neither a uid nor the name of a user", o.text)
+		return nil, usage(cmd, "--%s %q: neither a uid nor the name of a user", name, o.text)
 	}
 	uid := uint32(n)
 	return &uid, nil

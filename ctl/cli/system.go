@@ -16,12 +16,13 @@ func (a *app) system() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "system",
 		Short: "The agent itself",
-		Long: `The agent itself: what it is, what it has to give, and whether all that it needs
-is well.`,
+		Long: `The agent itself: what it is, what it has to give, whether all that it needs is
+well, and who did what with it.`,
 		Example: `  ctl system info
-  ctl system doctor`,
+  ctl system doctor
+  ctl system audit --since 24h`,
 	})
-	cmd.AddCommand(a.systemInfo(), a.systemDoctor(), a.systemDisk())
+	cmd.AddCommand(a.systemInfo(), a.systemDoctor(), a.systemDisk(), a.systemAudit())
 	return cmd
 }
 

@@ -24,6 +24,7 @@ type Config struct {
 	Resources  Resources `yaml:"resources"`
 	HostPaths  HostPaths `yaml:"host_paths"`
 	Git        Git       `yaml:"git"`
+	Audit      Audit     `yaml:"audit"`
 	Log        Log       `yaml:"log"`
 }
 
@@ -122,4 +123,10 @@ type Git struct {
 type Log struct {
 	Level  string `yaml:"level" enum:"debug,info,warn,error" reload:"yes"`
 	Format string `yaml:"format" enum:"auto,text,json,journal"`
+}
+
+// Audit is the record of who did what.
+type Audit struct {
+	// Max bounds what one user's entries take.
+	Max resource.Bytes `yaml:"max" min:"64k"`
 }

@@ -19,7 +19,7 @@ import (
 
 const (
 	reference = "../../configs/agentd.yaml"
-	topKeys   = "agent, socket, state_dir, runtime_dir, engine, sessions, templates, resources, host_paths, git, log"
+	topKeys   = "agent, socket, state_dir, runtime_dir, engine, sessions, templates, resources, host_paths, git, audit, log"
 )
 
 func rootDefault() Config { return Default(0, "box", os.Getenv) }
@@ -141,6 +141,7 @@ func keyTests() map[string]struct{ good, want, bad, problem string } {
 		"git.schemes":                {"[file]", "[file]", "[ftp]", `must be https, ssh, http, git or file, not "ftp"`},
 		"git.ca_file":                {"/etc/ca.pem", "/etc/ca.pem", "ca.pem", `must be an absolute path, not "ca.pem"`},
 		"git.instead_of":             {"{'https://a/': 'file:///b/'}", "map[https://a/:file:///b/]", "{'https://u:p@a/': 'https://b/'}", `must be a URL without a user, not "https://u:p@a/"`},
+		"audit.max":                  {"1m", "1m", "1k", "must be at least 64k"},
 		"log.level":                  {"debug", "debug", "loud", `must be debug, info, warn or error, not "loud"`},
 		"log.format":                 {"json", "json", "xml", `must be auto, text, json or journal, not "xml"`},
 	}

@@ -33,7 +33,8 @@ func Default(uid int, hostname string, getenv func(string) string) Config {
 			Timeout: 10 * time.Minute, Memory: 512 * resource.MiB, CacheMax: 5 * resource.GiB,
 			Schemes: []string{"https", "ssh"}, InsteadOf: map[string]string{},
 		},
-		Log: Log{Level: "info", Format: "auto"},
+		Audit: Audit{Max: 16 * resource.MiB},
+		Log:   Log{Level: "info", Format: "auto"},
 	}
 	if uid != 0 {
 		c.Socket.Group, c.Socket.Mode = "", 0o600

@@ -25,6 +25,7 @@ const (
 //	probe                                 written and read back by the health check
 //	ballast/                              space that is released for deletions when the disk is full
 //	quarantine/                           damaged files, each with a .reason beside it
+//	audit/UID.jsonl, UID.old.jsonl        who did what: a line for each event, by who did it
 //	users/UID/templates/ID/NNNNNN.json    one revision: the record, checksummed, text included
 //	users/UID/templates/ID/NNNNNN.yaml    the same text as a plain file, to read and grep
 //	users/UID/templates/.purged-ID/       a template on its way out; finished at the next start

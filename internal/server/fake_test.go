@@ -144,14 +144,16 @@ type harness struct {
 	fake     *fake
 	sessions *fakeSessions
 	log      *journal
+	audit    fakeAudit
 }
 
 func newHarness(t *testing.T, change ...func(*server.Options)) *harness {
 	t.Helper()
 	h := &harness{fake: &fake{}, log: &journal{}}
 	h.sessions = newFakeSessions(h.fake)
+	h.audit.fake = h.fake
 	o := server.Options{
-		Sessions: h.sessions.options(), VFolders: fakeVFolders{h.fake}, System: fakeSystem{h.fake},
+		Sessions: h.sessions.options(), VFolders: fakeVFolders{h.fake}, System: fakeSystem{h.fake}, Audit: &h.audit,
 		Templates: server.Templates{Reader: h.fake, Writer: h.fake, History: h.fake, Remover: h.fake},
 		Count:     func() int { return 42 },
 		Store:     func(context.Context) error { return nil },

@@ -37,9 +37,11 @@ func (s *Server) observe(next http.Handler) http.Handler {
 		w.Header().Set(api.VersionHeader, version.String())
 		// The mux writes the pattern into this very request: nothing below may replace it by a copy.
 		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
+		ctx = context.WithValue(ctx, noteKey{}, &note{})
 		r = r.WithContext(ctx)
-		rec := &recorder{ResponseWriter: w}
+		rec := &recorder{ResponseWriter: w, begin: func(status int) { s.audit(r, status) }}
 		next.ServeHTTP(rec, r)
+		rec.begins(http.StatusOK)
 		took := time.Since(begin)
 		s.metrics.count(r.Pattern, rec.code(), took)
 		if s.opt.Changed != nil && r.Method != http.MethodGet && r.Method != http.MethodHead && rec.code() < 300 {
@@ -60,21 +62,29 @@ func (s *Server) observe(next http.Handler) http.Handler {
 type recorder struct {
 	http.ResponseWriter
 	status int
+	// begin is called once, before the answer begins.
+	begin func(status int)
+}
+
+// begins remembers the first status that is final.
+func (r *recorder) begins(status int) {
+	if r.status == 0 {
+		r.status = status
+		r.begin(status)
+	}
 }
 
 // WriteHeader remembers the first status that is final.
 func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 && status >= http.StatusOK {
-		r.status = status
+	if status >= http.StatusOK {
+		r.begins(status)
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
 // Write begins the answer with 200 if nothing else began it.
 func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
+	r.begins(http.StatusOK)
 	return r.ResponseWriter.Write(b)
 }
 

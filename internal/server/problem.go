@@ -41,6 +41,7 @@ func classify(ctx context.Context, err error) error {
 
 // problem is the wire's form of err. What is internal stays in the log, where the request's id leads to it.
 func (s *Server) problem(ctx context.Context, err error) api.Problem {
+	noteOf(ctx).err = err
 	row := api.Lookup(errs.CodeOf(err))
 	id := requestID(ctx)
 	p := api.Problem{
@@ -119,7 +120,10 @@ func (a *answer) SetStatus(status int) {
 	a.humaContext.SetStatus(status)
 }
 
-func withAnswer(ctx huma.Context, next func(huma.Context)) { next(&answer{humaContext: ctx}) }
+func withAnswer(ctx huma.Context, next func(huma.Context)) {
+	noteOf(ctx.Context()).action = ctx.Operation().OperationID
+	next(&answer{humaContext: ctx})
+}
 
 // refused is an error that huma found by itself, before any handler: in the parameters or in the body.
 func refused(m *huma.ErrorModel) error {

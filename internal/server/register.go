@@ -57,10 +57,12 @@ func handle[I, O any](a huma.API, r route, h handler[I, O]) {
 		if !ok {
 			return nil, failure{errs.New(errs.Forbidden, "who calls is not known")}
 		}
+		n := noteOf(ctx)
 		out, err := h(ctx, caller, in)
 		if err != nil {
 			return nil, failure{classify(ctx, err)}
 		}
+		n.answered(out)
 		return out, nil
 	})
 	if r.documents {

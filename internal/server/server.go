@@ -13,8 +13,8 @@ import (
 	"agentd/internal/api"
 )
 
-// Options are what a [Server] needs. All but Sessions, VFolders, System, Engine, Changed and
-// Limits are required.
+// Options are what a [Server] needs. All but Sessions, VFolders, System, Engine, Audit,
+// Changed and Limits are required.
 type Options struct {
 	Templates Templates
 	// Sessions, VFolders and System are nil in an agentd that launches nothing: then their routes are not there.
@@ -29,6 +29,8 @@ type Options struct {
 	Engine engineProber
 	// ConnContext puts the [identity.Caller] of a connection into its context; requests without one are refused.
 	ConnContext func(context.Context, net.Conn) context.Context
+	// Audit records who did what; nil records nothing.
+	Audit auditor
 	// Changed, if set, is called after each request that changed something; it must not wait.
 	Changed func()
 	Log     *slog.Logger

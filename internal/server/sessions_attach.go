@@ -34,7 +34,7 @@ func (x sessionRoutes) inside(ctx context.Context, caller identity.Caller, in *u
 	if err := in.upgrading(); err != nil {
 		return nil, err
 	}
-	rec, _, err := x.Finder.Find(caller, in.Ref)
+	rec, _, err := x.find(ctx, caller, in.Ref)
 	if err != nil {
 		return nil, err
 	}

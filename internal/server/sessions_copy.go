@@ -15,7 +15,7 @@ func (x sessionRoutes) files(ctx context.Context, caller identity.Caller, in *up
 	if err := in.upgrading(); err != nil {
 		return nil, err
 	}
-	rec, _, err := x.Finder.Find(caller, in.Ref)
+	rec, _, err := x.find(ctx, caller, in.Ref)
 	switch {
 	case err != nil:
 		return nil, err

@@ -33,7 +33,7 @@ type sessionEventsIn struct {
 }
 
 func (x sessionRoutes) sessionEvents(
-	_ context.Context, caller identity.Caller, in *sessionEventsIn,
+	ctx context.Context, caller identity.Caller, in *sessionEventsIn,
 ) (func(context.Context, *sink) error, error) {
 	after, err := in.after()
 	if err != nil {
@@ -43,6 +43,7 @@ func (x sessionRoutes) sessionEvents(
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, rec)
 	l := listening{x: x, caller: caller, id: rec.ID, after: after, follow: in.Follow, ended: ended}
 	return l.open()
 }

@@ -97,7 +97,7 @@ func (u upgrades) handOver(c huma.Context, end otherEnd, ops []string) error {
 		return errors.New("there is no connection to upgrade")
 	}
 	if rec, ok := w.(*recorder); ok {
-		rec.status = http.StatusSwitchingProtocols
+		rec.begins(http.StatusSwitchingProtocols)
 	}
 	header := w.Header().Clone()
 	client, buffered, err := http.NewResponseController(w).Hijack()

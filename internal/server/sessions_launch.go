@@ -32,6 +32,7 @@ func (x sessionRoutes) launch(
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, done.Record)
 	return func(ctx context.Context, out *sink) error {
 		l := launching{x: x, caller: caller, id: done.Record.ID, created: done.Created, seen: done.Sequence}
 		if in.Body.EnqueueOnly {

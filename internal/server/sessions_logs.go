@@ -28,7 +28,7 @@ type logsIn struct {
 
 // logs reads a session's log as its code may have left it: bounded, and through nothing but its own directory.
 func (x sessionRoutes) logs(
-	_ context.Context, caller identity.Caller, in *logsIn,
+	ctx context.Context, caller identity.Caller, in *logsIn,
 ) (func(context.Context, *sink) error, error) {
 	since, err := since(in.Since, time.Now())
 	if err != nil {
@@ -38,6 +38,7 @@ func (x sessionRoutes) logs(
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, rec)
 	return func(ctx context.Context, out *sink) error {
 		dir, err := x.openLogs(ctx, caller, rec, in.Follow, ended)
 		if dir == nil || err != nil {

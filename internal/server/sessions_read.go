@@ -91,8 +91,8 @@ func older(a, b string) bool {
 
 type sessionInfoOut struct{ Body api.SessionInfo }
 
-func (x sessionRoutes) get(_ context.Context, caller identity.Caller, in *SessionParam) (*sessionInfoOut, error) {
-	rec, waiting, err := x.Finder.Find(caller, in.Ref)
+func (x sessionRoutes) get(ctx context.Context, caller identity.Caller, in *SessionParam) (*sessionInfoOut, error) {
+	rec, waiting, err := x.find(ctx, caller, in.Ref)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +102,8 @@ func (x sessionRoutes) get(_ context.Context, caller identity.Caller, in *Sessio
 type sessionHistoryOut struct{ Body api.SessionHistory }
 
 func (x sessionRoutes) history(
-	_ context.Context, caller identity.Caller, in *SessionParam,
+	ctx context.Context, caller identity.Caller, in *SessionParam,
 ) (*sessionHistoryOut, error) {
-	rec, _, err := x.Finder.Find(caller, in.Ref)
+	rec, _, err := x.find(ctx, caller, in.Ref)
 	return &sessionHistoryOut{api.SessionHistory{ID: rec.ID, History: rec.History}}, err
 }

@@ -19,8 +19,8 @@ type usageReader interface {
 
 type statsOut struct{ Body api.SessionStats }
 
-func (x sessionRoutes) stats(_ context.Context, caller identity.Caller, in *SessionParam) (*statsOut, error) {
-	rec, _, err := x.Finder.Find(caller, in.Ref)
+func (x sessionRoutes) stats(ctx context.Context, caller identity.Caller, in *SessionParam) (*statsOut, error) {
+	rec, _, err := x.find(ctx, caller, in.Ref)
 	if err != nil {
 		return nil, err
 	}

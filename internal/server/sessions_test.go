@@ -42,6 +42,8 @@ func sessionRequests() map[string]struct{ method, target, body, call string } {
 		"get-system-doctor": {"GET", "/v1/system/doctor", "", `uid 7 owner own: doctor`},
 		"rename-vfolder":    {"POST", "/v1/vfolders/n/rename", `{"name":"m"}`, `uid 7 owner own: rename vfolder "n" to "m"`},
 		"get-system-disk":   {"GET", "/v1/system/disk", "", `uid 7 owner own: disk`},
+		"get-system-audit": {"GET", "/v1/system/audit?user=8&session=s&template=t&limit=3&since=1h", "",
+			`uid 7 owner 8: audit all=false session="s" template="t" limit=3`},
 		"rename-session": {"POST", "/v1/sessions/a%20b/rename", `{"name":"other"}`,
 			`uid 7 owner own: rename "a b" to "other"`},
 		"get-session-stats": {"GET", "/v1/sessions/a%20b/stats", "", find},

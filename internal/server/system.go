@@ -26,6 +26,7 @@ type doctorOut struct{ Body api.Doctor }
 type diskOut struct{ Body api.DiskUse }
 
 func (s *Server) registerSystem(a huma.API) {
+	s.registerAudit(a)
 	if s.opt.System == nil {
 		return
 	}

@@ -61,6 +61,7 @@ func (t Templates) text(ctx context.Context, caller identity.Caller, in *textIn)
 	if err != nil {
 		return nil, err
 	}
+	t.look(ctx, caller, owner, in.Ref, in.ShowSecrets)
 	text, revision, err := t.Reader.Text(ctx, caller, owner, in.Ref, in.Revision, in.ShowSecrets)
 	return &textOut{ContentType: "application/yaml", ETag: etag(revision), Body: text}, err
 }
@@ -72,6 +73,7 @@ func (t Templates) history(ctx context.Context, caller identity.Caller, in *RefP
 	if err != nil {
 		return nil, err
 	}
+	t.look(ctx, caller, owner, in.Ref, false)
 	h, err := t.History.History(ctx, caller, owner, in.Ref)
 	return &historyOut{h}, err
 }

@@ -18,7 +18,7 @@ func JournalAvailable() bool { return journal.Enabled() }
 // empty for the others. Each stands in the text of its entry as well.
 func journalField(key string) string {
 	switch key {
-	case "session", "template", "step", "owner":
+	case "session", "template", "step", "owner", "action", "outcome", "uid", "pid", "code", "reason", "request":
 		return "AGENTD_" + strings.ToUpper(key)
 	}
 	return ""
@@ -44,8 +44,8 @@ type journalText struct {
 	buf bytes.Buffer
 }
 
-// NewJournalHandler returns a handler for entries of at least that level. The attributes session, template, step and
-// owner become fields AGENTD_SESSION and so on; all of them follow the message. What journald does not take goes to
+// NewJournalHandler returns a handler for entries of at least that level. The attributes that
+// [journalField] names become fields AGENTD_SESSION and so on; all of them follow the message. What journald does not take goes to
 // fallback.
 func NewJournalHandler(level slog.Leveler, fallback slog.Handler) slog.Handler {
 	out := &journalText{}
