@@ -10,6 +10,7 @@ import (
 	"agentd/internal/api"
 	"agentd/internal/errs"
 	"agentd/internal/identity"
+	"agentd/internal/supervisor"
 	"agentd/internal/systemd"
 	"agentd/internal/unixsock"
 )
@@ -24,18 +25,17 @@ func (d *daemon) watch(ctx context.Context) error {
 		return nil
 	}
 	d.log.Debug("the service manager watches", "interval", interval)
-	go d.feed(ctx, interval)
+	go d.feed(ctx, interval, d.vitals(), d.notify.Ping)
 	return nil
 }
 
-// feed looks four times an interval, so that one late answer on a busy machine costs nothing.
-func (d *daemon) feed(ctx context.Context, interval time.Duration) {
+// feed looks four times an interval, so that one late answer on a busy machine costs nothing, and pings if all is well.
+func (d *daemon) feed(ctx context.Context, interval time.Duration, vitals []*vital, ping func() error) {
 	tick := time.NewTicker(interval / 4)
 	defer tick.Stop()
-	vitals := d.vitals()
 	for {
 		if err := alive(ctx, vitals, interval/4); err == nil {
-			d.say("feed the watchdog", d.notify.Ping())
+			d.say("feed the watchdog", ping())
 		} else if ctx.Err() == nil {
 			d.log.Error("agentd hangs; the watchdog is not fed", "error", err)
 		}
@@ -69,11 +69,17 @@ func (d *daemon) vitals() []*vital {
 		{name: "the accept loop", ask: func(ctx context.Context) error { return answers(ctx, client) }},
 		{name: "a write to the store", ask: func(ctx context.Context) error { return comesBack(d.store.Probe(ctx)) }},
 		{name: "a look at all sessions", ask: func(context.Context) error {
-			// What a reconcile does without the engine: each session's record under its lock.
+			// Each session's record under its lock, as every request and every reconcile has it.
 			d.sessions.supervisor.List(identity.Caller{Admin: true}, true, true)
 			return nil
 		}},
+		reconciling(d.sessions.supervisor),
 	}
+}
+
+// reconciling asks whether the reconcile loop goes its rounds.
+func reconciling(s *supervisor.Supervisor) *vital {
+	return &vital{name: "the reconcile tick", ask: func(context.Context) error { return s.Overdue() }}
 }
 
 // alive asks all that is vital, side by side, and says what has not come back.

@@ -3,12 +3,14 @@ package daemon
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"agentd/internal/errs"
+	"agentd/internal/supervisor"
 )
 
 // What hangs is named, is not asked a second time meanwhile, and counts as alive again when it has come back.
@@ -49,4 +51,40 @@ func TestComesBack_OnlySilenceCounts(t *testing.T) {
 			t.Errorf("%v counts as alive", err)
 		}
 	}
+}
+
+// deadDisk is an inventory that hangs, and listens to nobody.
+type deadDisk struct{ release chan struct{} }
+
+func (deadDisk) Kind() string                                           { return "file" }
+func (deadDisk) Remove(context.Context, supervisor.Belonging) error     { return nil }
+func (d deadDisk) List(context.Context) ([]supervisor.Belonging, error) { <-d.release; return nil, nil }
+
+// The reconcile tick of a real supervisor hangs: the watchdog gets no more, until it goes on.
+func TestFeed_NotWhileTheReconcileTickHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := deadDisk{make(chan struct{})}
+		s := supervisor.New(supervisor.Options{Inventories: []supervisor.Inventory{disk}, Grace: time.Minute})
+		defer s.Close()
+		d := &daemon{log: slog.New(slog.DiscardHandler)}
+		const interval = 30 * time.Second
+		pings := 0
+		go d.feed(t.Context(), interval, []*vital{reconciling(s)}, func() error { pings++; return nil })
+		time.Sleep(time.Minute)
+		if pings < 8 {
+			t.Errorf("fed %d times in a minute; want four times in %s", pings, interval)
+		}
+		go s.Tend(t.Context(), nil)
+		time.Sleep(interval)
+		before := pings
+		time.Sleep(2 * interval)
+		if pings != before {
+			t.Errorf("fed %d times while the tick hangs", pings-before)
+		}
+		close(disk.release)
+		time.Sleep(interval)
+		if pings == before {
+			t.Error("not fed after it went on")
+		}
+	})
 }

@@ -72,10 +72,14 @@ func (s *Supervisor) Tend(ctx context.Context, wake <-chan struct{}) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { s.retain(ctx) })
-	tick := time.NewTicker(min(max(s.o.Grace/4, time.Second), time.Minute))
+	every := min(max(s.o.Grace/4, time.Second), time.Minute)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
+	// Nothing is expected of a loop that has ended.
+	defer s.pulse.begin("", 0)
 	for {
 		s.Reconcile(ctx)
+		s.pulse.begin("the next look for leftovers", every)
 		select {
 		case <-tick.C:
 		case <-wake:
@@ -92,12 +96,12 @@ func (s *Supervisor) Reconcile(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		list, err := inv.List(ctx)
+		due, err := s.look(ctx, inv)
 		if err != nil {
 			s.o.Log.Debug("look for leftovers", "kind", inv.Kind(), "error", err)
 			continue
 		}
-		due := s.stray(inv.Kind(), list)
+		s.pulse.begin("the removal of leftovers", 0)
 		for _, b := range due {
 			err := inv.Remove(ctx, b)
 			if err != nil && ctx.Err() == nil {
@@ -107,6 +111,18 @@ func (s *Supervisor) Reconcile(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// look lists what there is of one kind, and picks those that are to be removed now.
+func (s *Supervisor) look(ctx context.Context, inv Inventory) ([]Belonging, error) {
+	s.pulse.begin("a look for every "+inv.Kind(), listLimit)
+	ctx, cancel := context.WithTimeout(ctx, listLimit)
+	defer cancel()
+	list, err := inv.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.stray(inv.Kind(), list), nil
 }
 
 // stray picks those that are to be removed now.

@@ -111,6 +111,7 @@ type Supervisor struct {
 
 	retention *retention
 	leftovers leftovers
+	pulse     pulse
 
 	// mu guards index.
 	mu    sync.Mutex
