@@ -3,6 +3,7 @@ package cgroup_test
 import (
 	"context"
 	"crypto/rand"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,6 +59,10 @@ func newGround(t *testing.T) *ground {
 		t.Cleanup(func() {
 			if err := g.Remove(); err != nil {
 				t.Error(err)
+			}
+			left, err := filepath.Glob("/sys/fs/cgroup/*/" + filepath.Base(parent))
+			if err != nil || len(left) > 0 {
+				t.Errorf("left are %v, %v", left, err)
 			}
 		})
 	}

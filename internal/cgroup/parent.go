@@ -113,15 +113,12 @@ func (g *Group) cap2(l Limits, exists bool) error {
 	return err
 }
 
-// Remove removes the group; it is nil if there is none. The code is conflict if there is something in it.
+// Remove removes the group, in every hierarchy of version 1: the engine has made it in each. It is nil if there is none. The
+// code is conflict if there is something in it.
 func (g *Group) Remove() error {
-	names := []cgroup1.Name{""}
-	if g.host.version == 1 {
-		names = controllers()
-	}
-	for _, name := range names {
+	for _, root := range g.host.hierarchies() {
 		// Only a group's directory can be removed with what is in it.
-		err := os.Remove(g.file(name, ""))
+		err := os.Remove(filepath.Join(root, g.Path()))
 		switch {
 		case err == nil, errors.Is(err, fs.ErrNotExist):
 		case errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.ENOTEMPTY):
