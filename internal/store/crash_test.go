@@ -14,7 +14,6 @@ import (
 
 	"agentd/internal/atomicfile"
 	"agentd/internal/layout"
-	"agentd/internal/testenv"
 )
 
 // tree is all that a state directory holds, by its path in it: the content of files, "/" for directories. What says
@@ -146,7 +145,7 @@ func (c crashCase) checkPruned(t *testing.T, s *Store, got map[string]string, wh
 
 func TestCrash_KilledAtEverySystemCall(t *testing.T) {
 	t.Parallel()
-	strace := testenv.Tool(t, "strace")
+	strace := straceOf(t)
 	dir := fastDir(t)
 	kills, olds, news := 0, 0, 0
 	for _, c := range crashCases(t, dir) {
@@ -196,7 +195,7 @@ func errorsOf(c call) []string {
 
 func TestFault_ErrorAtEverySystemCall(t *testing.T) {
 	t.Parallel()
-	strace := testenv.Tool(t, "strace")
+	strace := straceOf(t)
 	dir := fastDir(t)
 	runs, refused, inDoubt := 0, 0, 0
 	for _, c := range crashCases(t, dir) {

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"agentd/internal/layout"
-	"agentd/internal/testenv"
 )
 
 // node is a file or directory of the model: as programs see it, and as a disk is bound to have it.
@@ -236,7 +235,7 @@ func materialise(t *testing.T, state layout.State, files map[string]string) {
 
 func TestPowerLoss_AtEverySystemCall(t *testing.T) {
 	t.Parallel()
-	strace := testenv.Tool(t, "strace")
+	strace := straceOf(t)
 	dir := fastDir(t)
 	for _, c := range crashCases(t, dir) {
 		traced := copyState(t, c.base, filepath.Join(dir, "traced"))

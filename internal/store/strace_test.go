@@ -14,7 +14,18 @@ import (
 	"time"
 
 	"agentd/internal/layout"
+	"agentd/internal/testenv"
 )
+
+// straceOf skips a test that runs the helper hundreds of times, unless there is time. There is none under the race detector,
+// which would see nothing: one goroutine changes one thing.
+func straceOf(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a kill at every system call takes long: not with -short")
+	}
+	return testenv.Tool(t, "strace")
+}
 
 // outcome is how a helper under strace ended.
 type outcome struct {
