@@ -38,8 +38,8 @@ type Engine struct {
 	mu sync.Mutex
 	// api is nil until the version was negotiated, and again after a call that did not reach the engine.
 	api *client.Client
-	// seccomp says whether the engine of api filters system calls.
-	seccomp bool
+	// seccomp says whether the engine of api filters system calls by a profile of ours; podman, whether it is Podman.
+	seccomp, podman bool
 
 	pulls  flights
 	tags   locks
@@ -126,10 +126,11 @@ func (e *Engine) client(ctx context.Context) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	seccomp := hasSeccomp(info.SecurityOptions) && !isPodman(ctx, api)
+	podman := isPodman(ctx, api)
+	seccomp := hasSeccomp(info.SecurityOptions) && !podman
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.api, e.seccomp = api, seccomp
+	e.api, e.seccomp, e.podman = api, seccomp, podman
 	return api, nil
 }
 

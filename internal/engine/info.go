@@ -24,6 +24,8 @@ type Info struct {
 	// Runtimes are the names of the OCI runtimes, sorted.
 	Runtimes       []string
 	DefaultRuntime string
+	// Podman is true if it is Podman that answers: ServerVersion is then Podman's.
+	Podman bool
 	// LiveRestore is true if containers outlive a stop of the engine.
 	LiveRestore bool
 	// SecurityOptions are as the engine writes them: name=seccomp,profile=default.
@@ -58,6 +60,7 @@ func (e *Engine) Info(ctx context.Context) (Info, error) {
 			CgroupDriver:    raw.CgroupDriver,
 			CgroupVersion:   1,
 			DefaultRuntime:  raw.DefaultRuntime,
+			Podman:          e.isPodman(),
 			LiveRestore:     raw.LiveRestoreEnabled,
 			SecurityOptions: raw.SecurityOptions,
 			Rootless:        hasOption(raw.SecurityOptions, "rootless"),
@@ -116,6 +119,13 @@ func isPodman(ctx context.Context, api *client.Client) bool {
 	return err == nil && slices.ContainsFunc(v.Components, func(c types.ComponentVersion) bool {
 		return strings.HasPrefix(c.Name, "Podman")
 	})
+}
+
+// isPodman reports what the last negotiation found.
+func (e *Engine) isPodman() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.podman
 }
 
 // parseTime reads the engine's times; its "never" is the year 1, which is Go's zero time, as is what cannot be read.

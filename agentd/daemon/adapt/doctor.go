@@ -30,6 +30,9 @@ func ok(check, detail string, args ...any) api.Finding {
 
 // engineVersion warns of an engine that nothing was tested with.
 func engineVersion(info engine.Info) api.Finding {
+	if info.Podman {
+		return podman(info)
+	}
 	major := 0
 	if _, err := fmt.Sscanf(info.ServerVersion, "%d.", &major); err == nil && major < oldestEngine {
 		return api.Finding{
@@ -39,6 +42,20 @@ func engineVersion(info engine.Info) api.Finding {
 		}
 	}
 	return ok("engine-version", "%s, with API %s", info.ServerVersion, info.APIVersion)
+}
+
+// podman says what to expect of it; all of it was seen, and docs/install.md has it in full.
+func podman(info engine.Info) api.Finding {
+	f := api.Finding{
+		Check: "engine-version", Status: api.FindingWarn,
+		Detail: "Podman " + info.ServerVersion + " answers, and agentd is made for the Docker Engine",
+		Fix:    "docs/install.md says what works with Podman and what does not; or: apt-get install docker.io",
+	}
+	if info.Rootless {
+		f.Status, f.Detail = api.FindingFail, "Podman "+info.ServerVersion+" without root: sessions do not run there"
+		f.Fix = "give engine.host an engine that root runs: unix:///var/run/docker.sock"
+	}
+	return f
 }
 
 // socket looks at the door: who may knock is its mode and its group.

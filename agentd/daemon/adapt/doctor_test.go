@@ -43,17 +43,22 @@ func TestDoctor_NamesTheFix(t *testing.T) {
 		got          api.Finding
 		status, says string
 	}{
-		"no socket":     {sys(tight, dir+"/none", "").socket(), api.FindingFail, "no such file"},
-		"open socket":   {sys(tight, open, "").socket(), api.FindingWarn, "open to every user"},
-		"loose state":   {sys(loose, open, "").permissions(), api.FindingFail, "loose can be changed by others"},
-		"no state":      {sys(dir+"/none", open, "").permissions(), api.FindingFail, "none"},
-		"tight state":   {sys(tight, open, "").permissions(), api.FindingOK, "agentd's own"},
-		"no ca file":    {sys(tight, open, dir+"/ca.pem").git(), api.FindingFail, "git.ca_file"},
-		"ca file":       {sys(tight, open, open).git(), api.FindingOK, "by https"},
-		"old engine":    {engineVersion(engine.Info{ServerVersion: "19.03.1"}), api.FindingWarn, "19.03.1 is older"},
-		"engine":        {engineVersion(engine.Info{ServerVersion: "28.5.2"}), api.FindingOK, "28.5.2"},
-		"engine of dev": {engineVersion(engine.Info{ServerVersion: "dev"}), api.FindingOK, "dev"},
-		"disk":          {sys(tight, open, "").disk(engine.Info{RootDir: dir + "/none"}), "", "free in " + tight},
+		"no socket":   {sys(tight, dir+"/none", "").socket(), api.FindingFail, "no such file"},
+		"open socket": {sys(tight, open, "").socket(), api.FindingWarn, "open to every user"},
+		"loose state": {sys(loose, open, "").permissions(), api.FindingFail, "loose can be changed by others"},
+		"no state":    {sys(dir+"/none", open, "").permissions(), api.FindingFail, "none"},
+		"tight state": {sys(tight, open, "").permissions(), api.FindingOK, "agentd's own"},
+		"no ca file":  {sys(tight, open, dir+"/ca.pem").git(), api.FindingFail, "git.ca_file"},
+		"ca file":     {sys(tight, open, open).git(), api.FindingOK, "by https"},
+		"old engine":  {engineVersion(engine.Info{ServerVersion: "19.03.1"}), api.FindingWarn, "19.03.1 is older"},
+		"engine":      {engineVersion(engine.Info{ServerVersion: "28.5.2"}), api.FindingOK, "28.5.2"},
+		"podman":      {engineVersion(engine.Info{ServerVersion: "5.4.2", Podman: true}), api.FindingWarn, "Podman 5.4.2"},
+		"rootless podman": {
+			engineVersion(engine.Info{ServerVersion: "5.4.2", Podman: true, Rootless: true}), api.FindingFail, "without root",
+		},
+		"podman's restart": {liveRestore(engine.Info{Podman: true}), api.FindingOK, "outlive"},
+		"engine of dev":    {engineVersion(engine.Info{ServerVersion: "dev"}), api.FindingOK, "dev"},
+		"disk":             {sys(tight, open, "").disk(engine.Info{RootDir: dir + "/none"}), "", "free in " + tight},
 	} {
 		if row.status != "" && row.got.Status != row.status || !strings.Contains(row.got.Detail, row.says) {
 			t.Errorf("%s: %+v; want %s and %q", name, row.got, row.status, row.says)

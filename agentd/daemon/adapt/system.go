@@ -166,7 +166,8 @@ func (s *System) canarySeen(ctx context.Context) (sees bool, err error) {
 }
 
 func liveRestore(info engine.Info) api.Finding {
-	if info.LiveRestore {
+	// Podman's containers are nobody's children.
+	if info.LiveRestore || info.Podman {
 		return api.Finding{Check: "live-restore", Status: api.FindingOK, Detail: "sessions outlive a restart of the engine"}
 	}
 	return api.Finding{
