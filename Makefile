@@ -12,6 +12,7 @@ BIN       ?= bin
 TOOLS     := bin/tools
 FUZZTIME  ?= 1m
 CAMPAIGN  ?= 200
+BENCHFLAGS ?=
 PREFIX    ?= /usr/local
 SCRIPTS   := .ci/run systemd/deb/postinst systemd/deb/prerm systemd/deb/postrm
 LINT_VERSION := v2.15.0
@@ -43,7 +44,9 @@ check: ## run the quick tests, which need nothing but Go
 	$(GO) test ./...
 
 race: ## run the quick tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race ./...
+	@# Programs are not built with it: tests of programs alone (test/..., stories of ctl) would show nothing.
+	CGO_ENABLED=1 $(GO) test -race -short ./agentd/... ./internal/...
+	CGO_ENABLED=1 AGENTD_TEST_REQUIRE= $(GO) test -race -short ./ctl/...
 
 fuzz: tools ## fuzz every target for FUZZTIME (1m)
 	@$(TOOLS)/fuzz $(FUZZTIME)
@@ -55,7 +58,7 @@ campaign: build tools ## kill agentd CAMPAIGN times (200) under load, and look a
 
 bench: build tools ## measure side by side with docker; prints a table
 	@$(TOOLS)/needs >/dev/null
-	@$(TOOLS)/withengine $(TOOLS)/bench -bin bin
+	@$(TOOLS)/withengine $(TOOLS)/bench -bin bin $(BENCHFLAGS)
 
 lint: $(TOOLS)/golangci-lint-$(LINT_VERSION) ## check form, faults and the house's rules
 	$< config verify
