@@ -124,7 +124,11 @@ func (s *sessions) places(owner uint32, id string) launch.Directories {
 func (d *daemon) ports(s *sessions) (launch.Ports, *adapt.Containers) {
 	cfg := d.cfg
 	images := &adapt.Images{
-		Host: s.host, Probe: program(layout.ProbeProgram), Stall: cfg.Engine.StallTimeout, Timeout: cfg.Engine.PullTimeout,
+		Host: s.host,
+		Access: &adapt.Access{
+			State: s.host.State, Rule: cfg.Engine.LocalImages, Closed: cfg.Engine.PullPolicy == engine.PullNever, Log: d.log,
+		},
+		Probe: program(layout.ProbeProgram), Stall: cfg.Engine.StallTimeout, Timeout: cfg.Engine.PullTimeout,
 	}
 	s.binder = binder.NewVolumes(adapt.Volumes{Host: s.host}, s.host.Instance)
 	if s.host.Root {

@@ -51,7 +51,7 @@ type Engine struct {
 	PullPolicy   string        `yaml:"pull_policy" enum:"missing,always,never"`
 	PullTimeout  time.Duration `yaml:"pull_timeout" min:"1s" max:"52w"`
 	StallTimeout time.Duration `yaml:"stall_timeout" min:"1s" max:"52w"`
-	LocalImages  string        `yaml:"local_images" enum:"all,own"`
+	LocalImages  string        `yaml:"local_images" enum:"all,guarded,own"`
 }
 
 // Sessions are the rules for all sessions.

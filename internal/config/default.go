@@ -18,7 +18,7 @@ func Default(uid int, hostname string, getenv func(string) string) Config {
 		StateDir:   string(places.State),
 		RuntimeDir: string(places.Runtime),
 		Engine: Engine{
-			PullPolicy: "missing", PullTimeout: 30 * time.Minute, StallTimeout: time.Minute, LocalImages: "all",
+			PullPolicy: "missing", PullTimeout: 30 * time.Minute, StallTimeout: time.Minute, LocalImages: "guarded",
 		},
 		Sessions: Sessions{
 			User: "caller", Network: "isolated", BootstrapTimeout: 30 * time.Minute, StopGrace: 10 * time.Second,
@@ -37,6 +37,7 @@ func Default(uid int, hostname string, getenv func(string) string) Config {
 		Log:   Log{Level: "info", Format: "auto"},
 	}
 	if uid != 0 {
+		c.Engine.LocalImages = "all"
 		c.Socket.Group, c.Socket.Mode = "", 0o600
 	}
 	return c

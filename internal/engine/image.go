@@ -23,6 +23,8 @@ type Image struct {
 	Platform   plan.Platform `json:"platform"`
 	SizeBytes  int64         `json:"size_bytes"`
 	Config     ImageConfig   `json:"config"`
+	// Held is true for one that a registry gave, of which the engine no longer says so: see hold.go.
+	Held bool `json:"-"`
 }
 
 // ImageConfig is what the image's author wanted: claims of a stranger, which agentd does not follow unless asked to.

@@ -16,8 +16,9 @@ import (
 // Pull policies, as in plan.Image.
 const (
 	PullMissing = "missing"
-	PullAlways  = "always"
-	PullNever   = "never"
+	// PullAlways asks the registry for its word, also where the engine has all that it would get.
+	PullAlways = "always"
+	PullNever  = "never"
 )
 
 // PullRequest is an image to have.
@@ -82,6 +83,15 @@ func (e *Engine) Pull(ctx context.Context, req PullRequest, progress func(PullPr
 	return e.pulls.join(ctx, p.key(), p.run, progress)
 }
 
+// Local returns the image for the platform that the engine has, without a registry; the code is not_found if it has none.
+func (e *Engine) Local(ctx context.Context, ref string, platform plan.Platform) (Image, error) {
+	named, err := parseReference(ref)
+	if err != nil {
+		return Image{}, err
+	}
+	return e.find(ctx, named, platform)
+}
+
 // findLocked looks while nobody pulls this tag: a pull of another platform has it for a while.
 func (e *Engine) findLocked(ctx context.Context, ref reference.Named, want plan.Platform) (Image, error) {
 	what := "image " + reference.FamiliarString(ref) + " for " + want.String()
@@ -92,10 +102,18 @@ func (e *Engine) findLocked(ctx context.Context, ref reference.Named, want plan.
 	defer unlock()
 	img, err := e.find(ctx, ref, want)
 	if errs.Is(err, errs.NotFound) {
-		return Image{}, errs.New(errs.NotFound, "%s: the engine does not have it: %w", what, err).
-			WithHint("the pull policy is never: pull it with docker pull, or allow pulls with engine.pull_policy")
+		return Image{}, Absent(ref.String(), want)
 	}
 	return img, err
+}
+
+// Absent is the error for an image that the engine does not have and may not ask a registry for.
+func Absent(ref string, want plan.Platform) error {
+	if named, err := parseReference(ref); err == nil {
+		ref = reference.FamiliarString(named)
+	}
+	return errs.New(errs.NotFound, "image %s for %s: the engine does not have it", ref, want).
+		WithHint("the pull policy is never: pull it with docker pull, or allow pulls with engine.pull_policy")
 }
 
 // find returns the image under the reference, or under our hold for this platform.
@@ -109,6 +127,7 @@ func (e *Engine) find(ctx context.Context, ref reference.Named, want plan.Platfo
 	}
 	held, err := e.Image(ctx, holdName(ref, want))
 	if err == nil && Satisfies(held.Platform, want) {
+		held.Held = true
 		return held, nil
 	}
 	if err == nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/distribution/reference"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/pkg/jsonmessage"
 )
@@ -43,6 +44,12 @@ func (p *pull) decode(ctx context.Context, tell func(PullProgress, bool)) error 
 	api, err := p.engine.client(ctx)
 	if err != nil {
 		return err
+	}
+	if _, digested := p.ref.(reference.Digested); digested && p.request.Policy == PullAlways {
+		// An engine that has the manifest of a digest in its store asks no registry, and no login is proved by that.
+		if _, err := api.DistributionInspect(ctx, p.ref.String(), p.auth); err != nil {
+			return err
+		}
 	}
 	body, err := api.ImagePull(ctx, p.ref.String(), image.PullOptions{
 		RegistryAuth: p.auth, Platform: p.request.Platform.String(),

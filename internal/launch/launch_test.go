@@ -56,7 +56,7 @@ func (w *world) do(name string, effect func()) error {
 }
 
 func (w *world) Ensure(
-	ctx context.Context, _ plan.Image, _ launch.Secrets, tell func(launch.Progress),
+	ctx context.Context, _ uint32, _ plan.Image, _ launch.Secrets, tell func(launch.Progress),
 ) (launch.Image, error) {
 	tell(launch.Progress{Done: 1, Total: 2, Unit: "bytes"})
 	return launch.Image{ID: "sha256:1", Volumes: []string{"/data"}}, errors.Join(w.do("ensure", func() {}), ctx.Err())

@@ -32,9 +32,9 @@ type Image struct {
 	ShellError string
 }
 
-// images brings images to this machine. Concurrent calls for one image share one pull.
+// images brings images to this machine, for an owner who may have them. Concurrent calls for one image share one pull.
 type images interface {
-	Ensure(ctx context.Context, image plan.Image, login Secrets, tell func(Progress)) (Image, error)
+	Ensure(ctx context.Context, owner uint32, image plan.Image, login Secrets, tell func(Progress)) (Image, error)
 }
 
 // Clone is what was checked out.

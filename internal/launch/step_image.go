@@ -21,7 +21,7 @@ func (imageStep) Skip(*Attempt) bool { return false }
 
 func (imageStep) Do(ctx context.Context, a *Attempt) error {
 	p := a.Record().Plan
-	image, err := a.Images.Ensure(ctx, p.Image, a.Secrets, func(pr Progress) {
+	image, err := a.Images.Ensure(ctx, a.Record().Owner, p.Image, a.Secrets, func(pr Progress) {
 		pr.Step = StepImage
 		a.Tell(pr)
 	})

@@ -30,6 +30,7 @@ const (
 //	users/UID/templates/ID/NNNNNN.yaml    the same text as a plain file, to read and grep
 //	users/UID/templates/.purged-ID/       a template on its way out; finished at the next start
 //	users/UID/secrets/ID/NNNNNN.json      literal secrets of that revision
+//	users/UID/images.json                 the images that registries have given him
 //	users/UID/vfolders/NAME/              a vfolder, the owner's
 //	users/UID/vfolder-index/NAME.json     the record of a vfolder
 //	users/UID/scratch/ID/                 a session's /home/work, the owner's
@@ -110,6 +111,9 @@ func (u User) Purged(id string) string { return filepath.Join(u.Templates(), pur
 // ParsePurged returns the id of the template that a name in [User.Templates] belonged to, if it is one of
 // [User.Purged].
 func ParsePurged(name string) (id string, ok bool) { return strings.CutPrefix(name, purgedPrefix) }
+
+// Images is the record of the images that registries have given him.
+func (u User) Images() string { return filepath.Join(string(u), "images"+RecordSuffix) }
 
 // Secrets is the directory of the secrets of all his templates.
 func (u User) Secrets() string { return filepath.Join(string(u), "secrets") }

@@ -104,7 +104,7 @@ func (m *machine) Resolve(
 }
 
 func (m *machine) Ensure(
-	ctx context.Context, _ plan.Image, _ launch.Secrets, _ func(launch.Progress),
+	ctx context.Context, _ uint32, _ plan.Image, _ launch.Secrets, _ func(launch.Progress),
 ) (launch.Image, error) {
 	if m.hold != nil {
 		select {

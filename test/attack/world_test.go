@@ -85,10 +85,13 @@ func (w *world) configure(more ...string) {
 state_dir: %[1]s/state
 runtime_dir: %[1]s/run
 socket: {path: %[1]s/run/agentd.sock, group: "%[2]d", mode: "0660", admin_group: "%[3]d"}
-engine: {host: "%[4]s"}
 log: {level: debug}
-`, w.dir, socketGroup, adminGroup, w.engine.Host)
+`, w.dir, socketGroup, adminGroup)
+	for i, section := range more {
+		more[i] = strings.Replace(section, "engine: {", fmt.Sprintf("engine: {host: %q, ", w.engine.Host), 1)
+	}
 	for _, section := range []string{
+		fmt.Sprintf("engine: {host: %q}", w.engine.Host),
 		"sessions: {stop_grace: 1s, pids: 64, log_max: 1m, defaults: {cpu: \"0.1\", mem: 64m}}",
 		fmt.Sprintf("host_paths: {allow: [%s/home/alice, %s/home/mallory]}", w.dir, w.dir),
 	} {

@@ -19,6 +19,9 @@ type Images struct {
 	// Stall and Timeout bound a pull.
 	Stall, Timeout time.Duration
 
+	// Access says who may use an image that is here already.
+	Access *Access
+
 	// mu guards what follows. A look is kept for the life of agentd: an image id never changes its meaning.
 	mu     sync.Mutex
 	looks  map[string]*look
@@ -48,9 +51,10 @@ type look struct {
 	err   error
 }
 
-// Ensure pulls the image if it has to be, and looks into it.
+// Ensure pulls the image if it has to be, or if its owner has not yet shown that a registry gives it to him, and looks
+// into it.
 func (i *Images) Ensure(
-	ctx context.Context, image plan.Image, s launch.Secrets, tell func(launch.Progress),
+	ctx context.Context, owner uint32, image plan.Image, s launch.Secrets, tell func(launch.Progress),
 ) (launch.Image, error) {
 	req := engine.PullRequest{
 		Reference: image.Reference, Platform: image.Platform, Policy: image.PullPolicy, Stall: i.Stall, Timeout: i.Timeout,
@@ -63,7 +67,7 @@ func (i *Images) Ensure(
 	if err := i.restore(ctx); err != nil {
 		return launch.Image{}, err
 	}
-	got, err := i.pinned(ctx, image, req, func(p engine.PullProgress) {
+	got, err := i.allowed(ctx, owner, image, req, func(p engine.PullProgress) {
 		tell(launch.Progress{Done: p.Bytes, Total: p.TotalBytes, Unit: "bytes", Text: p.Status})
 	})
 	if err != nil {
