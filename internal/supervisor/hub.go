@@ -12,7 +12,7 @@ import (
 // Bounds of the hub: how many events are kept for those who come back, and how far one listener may fall behind.
 const (
 	keptEvents     = 4096
-	listenerBuffer = 1024
+	listenerBuffer = 256
 )
 
 // hub tells events to whoever listens. It never waits for anybody: who falls behind is cut off and comes back with the
