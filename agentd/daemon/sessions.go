@@ -88,7 +88,7 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 		Records: st.Sessions(), Resolver: s.planner, Ports: ports, Capacity: s.machine.Slots,
 		Engine: containers, Nonce: st.Nonce, BootID: adapt.BootID(),
 		Files: st.Sessions(), KeepRecords: cfg.Sessions.KeepRecords,
-		Inventories: s.inventories(st), Grace: cfg.Sessions.LeftoverGrace,
+		Inventories: s.inventories(st, cfg.Resources.Group), Grace: cfg.Sessions.LeftoverGrace,
 		Watcher: witness.New(&adapt.Endings{Host: s.host, Groups: s.groups}, s.directory),
 		Places:  s.places, InitPath: program(layout.InitProgram), Log: d.log,
 	})
@@ -144,13 +144,15 @@ func (d *daemon) ports(s *sessions) (launch.Ports, *adapt.Containers) {
 		Scratches:  &adapt.Scratches{Host: s.host},
 		Binds:      &adapt.Binds{Host: s.host, Binder: s.binder},
 		Containers: containers,
-		Limits:     &adapt.Limits{Host: s.host, Groups: s.groups, Machine: s.machine, Log: d.log},
+		Limits: &adapt.Limits{
+			Host: s.host, Groups: s.groups, Machine: s.machine, Above: cfg.Resources.Group, Log: d.log,
+		},
 	}, containers
 }
 
 // inventories are all that sessions have outside of their records. Directories come last: what is mounted in one is let
 // go of before.
-func (s *sessions) inventories(st *store.Store) []supervisor.Inventory {
+func (s *sessions) inventories(st *store.Store, group string) []supervisor.Inventory {
 	word := "volume"
 	if s.host.Root {
 		word = "mount"
@@ -159,7 +161,7 @@ func (s *sessions) inventories(st *store.Store) []supervisor.Inventory {
 	return []supervisor.Inventory{
 		&adapt.StrayContainers{Host: s.host, Damaged: directories.Damaged},
 		adapt.StrayBinds{Binder: s.binder, Word: word},
-		&adapt.StrayGroups{Host: s.host, Groups: s.groups},
+		&adapt.StrayGroups{Host: s.host, Groups: s.groups, Above: group},
 		directories,
 	}
 }

@@ -86,6 +86,8 @@ type Templates struct {
 type Resources struct {
 	Reserve Reserve `yaml:"reserve"`
 	GPUs    string  `yaml:"gpus" enum:"auto,none"`
+	// Group is the control group above all sessions. No dash: to systemd it is a level.
+	Group string `yaml:"group" match:"^[a-z][a-z0-9_]{0,31}$" want:"a name of small letters, digits and _"`
 }
 
 // Reserve is what no session gets.

@@ -133,6 +133,7 @@ func keyTests() map[string]struct{ good, want, bad, problem string } {
 		"resources.reserve.cpu":      {"1.5", "1.5", "two", not(resource.ParseCPU("two"))},
 		"resources.reserve.mem":      {"0m", "0b", "all", not(resource.ParseBytes("all"))},
 		"resources.gpus":             {"none", "none", "0", `must be auto or none, not "0"`},
+		"resources.group":            {"agentd_b", "agentd_b", "a-b", `must be a name of small letters, digits and _, not "a-b"`},
 		"host_paths.named":           {"{data: {path: /d, readonly: true}}", "map[data:{/d true}]", "{data: {readonly: yes}}", `must be true or false, not "yes"`},
 		"host_paths.allow":           {"[~/x, /srv]", "[~/x /srv]", "[rel]", `must be ~ or an absolute path, not "rel"`},
 		"git.timeout":                {"1m", "1m0s", "0", "must be at least 1s"},

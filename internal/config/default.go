@@ -27,7 +27,7 @@ func Default(uid int, hostname string, getenv func(string) string) Config {
 			Defaults: SessionDefaults{CPU: resource.Core, Mem: 2 * resource.GiB},
 		},
 		Templates: Templates{KeepDeleted: 720 * time.Hour, KeepRevisions: 100},
-		Resources: Resources{Reserve: Reserve{Mem: 256 * resource.MiB}, GPUs: "auto"},
+		Resources: Resources{Reserve: Reserve{Mem: 256 * resource.MiB}, GPUs: "auto", Group: "agentd"},
 		HostPaths: HostPaths{Named: map[string]HostPath{}, Allow: []string{"~"}},
 		Git: Git{
 			Timeout: 10 * time.Minute, Memory: 512 * resource.MiB, CacheMax: 5 * resource.GiB,

@@ -31,7 +31,7 @@ func TestVM_Package(t *testing.T) {
 	fmt.Printf("vm: the packages and the disk are ready (%s)\n", time.Since(begin).Round(time.Second))
 	var console bytes.Buffer
 	checked := 0
-	ended, err := boot(ctx, d, image, &console, func(r result) {
+	ended, used, err := boot(ctx, d, image, &console, func(r result) {
 		checked++
 		word := "ok  "
 		if !r.ok {
@@ -46,7 +46,8 @@ func TestVM_Package(t *testing.T) {
 	if !ended || checked == 0 {
 		t.Errorf("the machine did not come to its end: %d things were checked", checked)
 	}
-	fmt.Printf("vm: %d things checked in %s\n", checked, time.Since(begin).Round(time.Second))
+	fmt.Printf("vm: %d things checked in %s, with %s of processor time in the machine\n",
+		checked, time.Since(begin).Round(time.Second), used.Round(time.Second))
 	if t.Failed() {
 		t.Logf("the console:\n%s", console.String())
 	}

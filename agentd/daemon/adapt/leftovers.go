@@ -153,6 +153,8 @@ type StrayGroups struct {
 	Host *Host
 	// Groups is nil on a machine without control groups that could be read.
 	Groups *cgroup.Host
+	// Above is the name of the group above all sessions.
+	Above string
 }
 
 // Kind names one.
@@ -167,7 +169,7 @@ func (s *StrayGroups) List(ctx context.Context) ([]supervisor.Belonging, error) 
 	if err != nil {
 		return nil, err
 	}
-	names, err := s.Groups.EmptyChildren(cgroup.Parent(info.CgroupDriver, groupName))
+	names, err := s.Groups.EmptyChildren(cgroup.Parent(info.CgroupDriver, s.Above))
 	if err != nil {
 		return nil, err
 	}
@@ -191,5 +193,5 @@ func (s *StrayGroups) Remove(ctx context.Context, b supervisor.Belonging) error 
 	if err != nil {
 		return err
 	}
-	return s.Groups.RemoveChild(cgroup.Parent(info.CgroupDriver, groupName), b.Name)
+	return s.Groups.RemoveChild(cgroup.Parent(info.CgroupDriver, s.Above), b.Name)
 }

@@ -22,6 +22,8 @@ type Limits struct {
 	Groups *cgroup.Host
 	// Machine knows what all sessions may use together.
 	Machine *Machine
+	// Above is the name of the group above all sessions; in systemd/agentd.slice it is the default.
+	Above string
 
 	Log *slog.Logger
 
@@ -30,9 +32,6 @@ type Limits struct {
 	capped string
 }
 
-// groupName is the group above all sessions, as configured in systemd/agentd.slice too.
-const groupName = "agentd"
-
 // Parent names the group above all sessions for the engine. Root's agentd caps it at what there is to give: by itself
 // where the engine makes groups itself, by way of systemd where that does.
 func (l *Limits) Parent(ctx context.Context) (string, error) {
@@ -40,7 +39,7 @@ func (l *Limits) Parent(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	parent := cgroup.Parent(info.CgroupDriver, groupName)
+	parent := cgroup.Parent(info.CgroupDriver, l.Above)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.capped == parent || !l.Host.Root || l.Groups == nil {

@@ -109,7 +109,22 @@ func reinstall(g *guest) (string, error) {
 	return "the sessions of before are found again, untouched", g.untouched()
 }
 
-// cgroupfsDriver lets the engine make groups itself, without systemd.
+// edit replaces texts in the configuration, in pairs; each must stand there once.
+func edit(pairs ...string) error {
+	const file = "/etc/agentd/agentd.yaml"
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if n := strings.Count(string(text), pairs[i]); n != 1 {
+			return fmt.Errorf("%s has %q %d times", file, pairs[i], n)
+		}
+	}
+	return os.WriteFile(file, []byte(strings.NewReplacer(pairs...).Replace(string(text))), 0o644)
+}
+
+// cgroupfsDriver lets the engine make groups itself, without systemd, in another group and with another reserve.
 func cgroupfsDriver(g *guest) (string, error) {
 	for _, m := range g.sessions {
 		if _, err := m.ctl("session", "terminate", m.name, "--force"); err != nil {
@@ -121,6 +136,9 @@ func cgroupfsDriver(g *guest) (string, error) {
 	if err := os.WriteFile("/etc/docker/daemon.json", []byte(settings), 0o644); err != nil {
 		return "", err
 	}
+	if err := edit(`cpu: "0"`, `cpu: "0.5"`, "mem: 256m", "mem: 512m", "  group: agentd\n", "  group: agentd_b\n"); err != nil {
+		return "", err
+	}
 	if _, err := run("sh", "-ec", "systemctl restart docker.service; systemctl restart agentd.service"); err != nil {
 		return "", err
 	}
@@ -128,18 +146,21 @@ func cgroupfsDriver(g *guest) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !strings.HasPrefix(m.applied.Cgroup, "/agentd/") || m.applied.MemoryBytes != 64<<20 {
+	if !strings.HasPrefix(m.applied.Cgroup, "/agentd_b/") || m.applied.MemoryBytes != 64<<20 {
 		return "", fmt.Errorf("in force: %+v", m.applied)
 	}
-	want, err := wantedCap()
+	want, err := wantedCap(512 << 20)
 	if err != nil {
 		return "", err
 	}
-	text, err := os.ReadFile("/sys/fs/cgroup/agentd/memory.max")
-	if got := strings.TrimSpace(string(text)); err != nil || got != fmt.Sprint(want) {
-		return "", wrong(err, "the parent's memory.max is %q; want %d", got, want)
+	// The machine has two processors.
+	for file, want := range map[string]string{"memory.max": fmt.Sprint(want), "cpu.max": "150000 100000"} {
+		text, err := os.ReadFile("/sys/fs/cgroup/agentd_b/" + file)
+		if got := strings.TrimSpace(string(text)); err != nil || got != want {
+			return "", wrong(err, "the parent's %s is %q; want %q", file, got, want)
+		}
 	}
-	return fmt.Sprintf("%s, verified; the parent is capped at %d", m.applied.Cgroup, want), nil
+	return fmt.Sprintf("%s, verified; the configured reserve caps that group at 1.5 cores and %d", m.applied.Cgroup, want), nil
 }
 
 func purge(g *guest) (string, error) {

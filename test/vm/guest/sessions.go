@@ -79,34 +79,44 @@ func useAndPressure(g *guest) (string, error) {
 		return "", err
 	}
 	const busy = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"
-	if _, err := m.ctl("session", "exec", m.name, "--", "sh", "-c", busy); err != nil {
-		return "", err
-	}
-	u, err := group.Usage()
+	var u cgroup.Usage
+	err = eventually(30*time.Second, func() error {
+		if _, err := m.ctl("session", "exec", m.name, "--", "sh", "-c", busy); err != nil {
+			return err
+		}
+		u, err = group.Usage()
+		if err == nil && (u.CPU == 0 || u.MemoryBytes == 0 || u.Pids == 0 || u.MemoryPeakBytes == 0 || u.Throttled == 0 ||
+			u.Pressure == nil || u.Pressure.CPU == 0) {
+			err = fmt.Errorf("version %d: %+v", host.Version(), u)
+		}
+		return err
+	})
 	if err != nil {
 		return "", err
 	}
-	if u.CPU == 0 || u.MemoryBytes == 0 || u.Pids == 0 || u.MemoryPeakBytes == 0 || u.Pressure == nil || u.Throttled == 0 {
-		return "", fmt.Errorf("version %d: %+v", host.Version(), u)
+	// People see the same by ctl.
+	stats, err := m.ctl("session", "stats", m.name)
+	if err != nil || !strings.Contains(stats, "PRESSURE") || !strings.Contains(stats, "%") {
+		return "", wrong(err, "ctl session stats says %q", stats)
 	}
 	return fmt.Sprintf("cpu %s, throttled %s, memory %d of at most %d, %d pids, pressure cpu %.1f%% memory %.1f%%",
 		u.CPU, u.Throttled, u.MemoryBytes, u.MemoryPeakBytes, u.Pids, u.Pressure.CPU, u.Pressure.Memory), nil
 }
 
-// wantedCap is the machine's memory less the reserve of the configuration.
-func wantedCap() (int64, error) {
+// wantedCap is the machine's memory less the reserve.
+func wantedCap(reserve int64) (int64, error) {
 	out, err := run("docker", "info", "--format", "{{.MemTotal}}")
 	if err != nil {
 		return 0, err
 	}
 	total, err := strconv.ParseInt(strings.TrimSpace(out), 10, 64)
 	// The kernel keeps whole pages.
-	return (total - 256<<20) &^ 4095, err
+	return (total - reserve) &^ 4095, err
 }
 
 // sliceCap sees that all sessions together leave the reserve alone, and that systemd keeps it so.
 func sliceCap(*guest) (string, error) {
-	want, err := wantedCap()
+	want, err := wantedCap(256 << 20)
 	if err != nil {
 		return "", err
 	}

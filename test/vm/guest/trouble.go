@@ -94,7 +94,7 @@ func watchdog(g *guest) (string, error) {
 	if err := os.MkdirAll(dropIn, 0o755); err != nil {
 		return "", err
 	}
-	if err := os.WriteFile(dropIn+"/patience.conf", []byte("[Service]\nWatchdogSec=12\n"), 0o644); err != nil {
+	if err := os.WriteFile(dropIn+"/patience.conf", []byte("[Service]\nWatchdogSec=8\n"), 0o644); err != nil {
 		return "", err
 	}
 	if _, err := run("sh", "-ec", "systemctl daemon-reload; systemctl restart agentd.service"); err != nil {
@@ -105,7 +105,7 @@ func watchdog(g *guest) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	time.Sleep(15 * time.Second)
+	time.Sleep(10 * time.Second)
 	if pid, err := mainPID(); err != nil || pid != before {
 		return "", wrong(err, "the watchdog has bitten a living agentd: process %d became %d", before, pid)
 	}
