@@ -63,7 +63,7 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 	s.host.Files = s.host.Helper
 	if s.host.Files.Program, err = helper.Pin(program(layout.HelperProgram)); err != nil {
 		// agentd itself can do the same, only not as quickly.
-		d.log.Warn("launches begin later than they could", "error", err)
+		d.log.Debug("launches begin later than they could", "error", err)
 	}
 	s.inits = &adapt.Inits{Host: s.host}
 	s.machine = &adapt.Machine{

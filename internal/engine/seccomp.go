@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/moby/profiles/seccomp"
-	"github.com/opencontainers/runtime-spec/specs-go"
 
 	"agentd/internal/errs"
 )
@@ -44,13 +43,13 @@ func quicker(rules []*seccomp.Syscall) []*seccomp.Syscall {
 
 // isValue says that the rule allows one value of one argument, whatever the machine.
 func isValue(r *seccomp.Syscall) bool {
-	return r.Action == specs.ActAllow && len(r.Names) == 1 && len(r.Args) == 1 && r.Args[0].Op == specs.OpEqualTo &&
+	return r.Action == "SCMP_ACT_ALLOW" && len(r.Names) == 1 && len(r.Args) == 1 && r.Args[0].Op == "SCMP_CMP_EQ" &&
 		r.Includes == nil && r.Excludes == nil
 }
 
 // isBlock says that the rule is one of blocks.
 func isBlock(r *seccomp.Syscall) bool {
-	return len(r.Names) == 1 && len(r.Args) == 1 && r.Args[0].Op == specs.OpMaskedEqual && r.Excludes == nil
+	return len(r.Names) == 1 && len(r.Args) == 1 && r.Args[0].Op == maskedEqual && r.Excludes == nil
 }
 
 func sameArgument(a, b *seccomp.Syscall) bool {
@@ -69,6 +68,9 @@ func valuesLike(rules []*seccomp.Syscall, r *seccomp.Syscall) []uint64 {
 	return slices.Compact(values)
 }
 
+// maskedEqual is that an argument has that value under a mask (OCI runtime specification, seccomp).
+const maskedEqual = "SCMP_CMP_MASKED_EQ"
+
 // largestBlock is the largest number of values that one rule stands for.
 const largestBlock = 64
 
@@ -82,13 +84,11 @@ func blocks(like *seccomp.Syscall, values []uint64) []*seccomp.Syscall {
 			values[next-1] == values[0]+uint64(next)-1; next *= 2 {
 			size = next
 		}
-		out = append(out, &seccomp.Syscall{LinuxSyscall: specs.LinuxSyscall{
-			Names: like.Names, Action: like.Action, Args: []specs.LinuxSeccompArg{{
-				Index: like.Args[0].Index, Op: specs.OpMaskedEqual,
-				// The mask, and then the value.
-				Value: ^uint64(size - 1), ValueTwo: values[0],
-			}},
-		}})
+		block := *like
+		block.Args = slices.Clone(like.Args)
+		// The mask, and then the value.
+		block.Args[0].Op, block.Args[0].Value, block.Args[0].ValueTwo = maskedEqual, ^uint64(size-1), values[0]
+		out = append(out, &block)
 		values = values[size:]
 	}
 	return out

@@ -8,23 +8,22 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/profiles/seccomp"
-	"github.com/opencontainers/runtime-spec/specs-go"
 )
 
 // allows is what the kernel makes of a profile's rules for one system call with one argument, of index 0.
 func allows(rules []*seccomp.Syscall, name string, value uint64) bool {
 	return slices.ContainsFunc(rules, func(r *seccomp.Syscall) bool {
-		if r.Action != specs.ActAllow || !slices.Contains(r.Names, name) {
+		if r.Action != "SCMP_ACT_ALLOW" || !slices.Contains(r.Names, name) {
 			return false
 		}
 		for _, a := range r.Args {
 			ok := a.Index == 0
 			switch a.Op {
-			case specs.OpEqualTo:
+			case "SCMP_CMP_EQ":
 				ok = ok && value == a.Value
-			case specs.OpLessThan:
+			case "SCMP_CMP_LT":
 				ok = ok && value < a.Value
-			case specs.OpMaskedEqual:
+			case maskedEqual:
 				ok = ok && value&a.Value == a.ValueTwo
 			default:
 				ok = false
