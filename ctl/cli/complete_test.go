@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -60,6 +61,19 @@ func TestCommands_PrintInEveryFormat(t *testing.T) {
 		"ctl help":          "prints prose",
 		"ctl session exec":  "prints what the command prints",
 		"ctl session shell": "prints what the shell prints",
+
+		"ctl session attach":       "prints what the session prints",
+		"ctl session cp":           "prints what is copied",
+		"ctl session download":     "is cp",
+		"ctl session port-forward": "is there as long as it runs",
+		"ctl session ssh":          "prints what ssh prints",
+		"ctl session ssh-config":   "prints a file for ssh",
+		"ctl session upload":       "is cp",
+		"ctl ssh":                  "is for ssh",
+		"ctl top":                  "is for a terminal; session stats is the same for programs",
+		"ctl vfolder download":     "says nothing",
+		"ctl vfolder mkdir":        "says nothing",
+		"ctl vfolder upload":       "says nothing",
 	}
 	everyCommand(t, func(t *testing.T, cmd *cobra.Command) {
 		if cmd.HasSubCommands() || exempt[cmd.CommandPath()] != "" {
@@ -89,12 +103,24 @@ func TestCommands_PrintInEveryFormat(t *testing.T) {
 func TestCommands_HaveAStory(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(testenv.ModuleRoot(t), "ctl", "cli", "testdata")
+	// What belongs together is told together.
+	partOf := map[string]string{
+		"session download":   "docs_compat",
+		"session upload":     "docs_compat",
+		"session ssh-config": "session_ssh",
+		"ssh":                "session_ssh",
+		"system df":          "session_prune",
+		"vfolder download":   "vfolder_files",
+		"vfolder mkdir":      "vfolder_files",
+		"vfolder rename":     "vfolder_files",
+		"vfolder upload":     "vfolder_files",
+	}
 	everyCommand(t, func(t *testing.T, cmd *cobra.Command) {
-		if cmd.HasSubCommands() {
+		if cmd.HasSubCommands() || cmd.Name() == "top" { // whose story is TestTop_OnATerminal, on a screen
 			return
 		}
 		path := strings.TrimPrefix(cmd.CommandPath(), "ctl ")
-		file := strings.ReplaceAll(path, " ", "_") + ".txtar"
+		file := cmp.Or(partOf[path], strings.ReplaceAll(path, " ", "_")) + ".txtar"
 		story, err := os.ReadFile(filepath.Join(dir, "script", file))
 		if errors.Is(err, fs.ErrNotExist) {
 			story, err = os.ReadFile(filepath.Join(dir, "session", file))

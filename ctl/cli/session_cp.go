@@ -44,14 +44,15 @@ SESSION:PATH, the other a path of here, or - for standard input or output.
 A PATH that is not absolute is below /home/work. After the end of a session its
 /home/work is still there to copy from and to, until the session is removed.
 
-A destination that is a directory gets the source in it; any other is the name of
-the copy. A source that ends in /. means what is in the directory. Modes, times,
-links and holes are kept; a link in a tree is copied as a link, and never
+A destination that is a directory gets the source in it; any other is the name
+of the copy. A source that ends in /. means what is in the directory. Modes,
+times, links and holes are kept; a link in a tree is copied as a link, and never
 followed. A file appears under its name when all of it is there.
 
-With - the content of a file comes or goes as it is, with --tar a whole tree as a
-tar archive. A copy that broke off goes on with --resume: what is there already,
-by size and time, is left alone, and a large file goes on where it stopped.`,
+With - the content of a file comes or goes as it is, with --tar a whole tree as
+a tar archive. A copy that broke off goes on with --resume: what is there
+already, by size and time, is left alone, and a large file goes on where it
+stopped.`,
 		Example: `  ctl session cp data.csv template1234:
   ctl session cp template1234:results ./results
   ctl session cp template1234:/etc/os-release -

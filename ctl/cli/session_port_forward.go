@@ -48,7 +48,7 @@ session's end. Connections outlast a restart of agentd.`,
 		Example: `  ctl session port-forward template1234 8888
 
   # Several; a free port of here; a database's socket
-  ctl session port-forward template1234 8080:80 :6006 5432:/run/postgresql/.s.PGSQL.5432
+  ctl session port-forward template1234 8080:80 :6006 5432:/run/pg/.s.PGSQL.5432
 
   # Jupyter, in the browser
   ctl session port-forward --open template1234 8888`,

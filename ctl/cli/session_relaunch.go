@@ -16,9 +16,9 @@ func (a *app) sessionRelaunch() *cobra.Command {
 		Short: "Start a session once more as it was, or with changes",
 		Long: `Start a new session that is what another one is or was: the same revision of its
 template with the same flags, the same image, found by its digest, and the same
-commit; flags replace what it had, as for create-from-template. It gets an id and
-a /home/work of its own; its name is that of the other one, with a number behind
-it while that lives.
+commit; flags replace what it had, as for create-from-template. It gets an id
+and a /home/work of its own; its name is that of the other one, with a number
+behind it while that lives.
 
 What the agent's configuration decides is decided anew. A deleted template is no
 hindrance, but for a git credential in it.`,

@@ -22,8 +22,8 @@ func (a *app) sessionSSHConfig() *cobra.Command {
 		Use:   "ssh-config",
 		Short: "Print what ssh needs to know to reach sessions",
 		Long: `Print a part of a configuration for OpenSSH: with it, every session is the host
-SESSION` + hostSuffix + ` for ssh, scp, sftp, rsync and all that uses them. The key that ctl
-proves itself with is made once, and is yours alone.`,
+SESSION` + hostSuffix + ` for ssh, scp, sftp, rsync and all that uses them. The key
+that ctl proves itself with is made once, and is yours alone.`,
 		Example: `  ctl session ssh-config > ~/.ssh/agentd.conf
   # and at the top of ~/.ssh/config: Include agentd.conf
   ssh template1234.agentd`,

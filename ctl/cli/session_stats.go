@@ -37,9 +37,9 @@ func (a *app) sessionStats() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "stats [SESSION...]",
 		Short: "Show what sessions use",
-		Long: `Show the processor, memory and processes that your running sessions use, or those
-named, against their limits, once a second until ctrl-C; on a terminal in place.
-With --no-stream once.
+		Long: `Show the processor, memory and processes that your running sessions use, or
+those named, against their limits, once a second until ctrl-C; on a terminal in
+place. With --no-stream once.
 
 CPU% is that of the last second, 100 for one core. MEM leaves out what of the
 page cache can be dropped at once. PRESSURE is the share of the last ten seconds

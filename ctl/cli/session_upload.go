@@ -10,7 +10,7 @@ func (a *app) sessionUpload() *cobra.Command {
 		Use:   "upload SESSION FILE...",
 		Short: "Copy files into a session's /home/work",
 		Long: `Copy files and directories into a session's /home/work, under their own names:
-the same as cp FILE... SESSION:`,
+the same as cp FILE SESSION: for each of them.`,
 		Example:           `  ctl session upload train-1 data.csv model.py`,
 		Args:              argumentNames("SESSION", "FILE..."),
 		ValidArgsFunction: a.completeUploadTo,

@@ -24,10 +24,11 @@ has the journal: journalctl -u agentd AGENTD_ACTION=launch-session.`,
 		Example: `  ctl system audit --since 24h
 
   # Who was in this session?
-  ctl system audit --session template1234 -o json | jq '.entries[] | [.uid, .pid, .action]'
+  ctl system audit --session template1234 -o json | jq '.entries[].action'
 
   # What was alice refused? (as an administrator)
-  ctl system audit --all-users --user alice -o json | jq '.entries[] | select(.outcome == "refused")'`,
+  ctl system audit --all-users --user alice -o json |
+    jq '.entries[] | select(.outcome == "refused")'`,
 		Args: argumentNames(),
 	}
 	var q api.AuditQuery

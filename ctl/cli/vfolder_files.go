@@ -67,8 +67,8 @@ func (a *app) vfolderMkdir() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mkdir VFOLDER PATH...",
 		Short: "Make directories in a vfolder",
-		Long: `Make directories in a vfolder, PATH as seen from it; with -p also those that lead
-there, and one that is there already is no error.`,
+		Long: `Make directories in a vfolder, PATH as seen from it; with -p also those that
+lead there, and one that is there already is no error.`,
 		Example: `  ctl vfolder mkdir results plots
   ctl vfolder mkdir -p results runs/2026/07`,
 		Args:              argumentNames("VFOLDER", "PATH..."),
