@@ -2,10 +2,12 @@ package checkout
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"golang.org/x/sync/errgroup"
 )
 
 // made is a finished repository with its work tree.
@@ -47,8 +49,12 @@ func (j *job) buildIn(ctx context.Context, dir, git *os.Root, gitPath string, s 
 		return nil, in("prepare the directory", err)
 	}
 	defer packs.Close() //nolint:errcheck // a directory
-	st := newStore(j, packs, gitPath+"/objects/pack")
-	f, err := j.fetch(ctx, s, a, st)
+	c, err := j.cacheFor(ctx, s)
+	if err != nil {
+		return nil, in("open the cache", err)
+	}
+	defer c.close()
+	f, err := j.bring(ctx, s, a, newStore(j, packs, gitPath+"/objects/pack"), c)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +65,15 @@ func (j *job) buildIn(ctx context.Context, dir, git *os.Root, gitPath string, s 
 	if m.shallow, err = j.writeRefs(git, s, f, m.branch); err != nil {
 		return nil, in("write the references", err)
 	}
-	t, err := j.writeTree(ctx, dir, st, f.commit, s)
-	if err != nil {
-		return nil, in("write the files", err)
+	var t *worktree
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return in("take the packs from the cache", c.hand(ctx, f.store.packs, packs)) })
+	g.Go(func() (err error) {
+		t, err = j.writeTree(ctx, dir, f.store, f.commit, s)
+		return in("write the files", err)
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
 	}
 	m.links, m.modules = t.links, t.modules
 	t.complain(s.name, a.exact)
@@ -69,6 +81,24 @@ func (j *job) buildIn(ctx context.Context, dir, git *os.Root, gitPath string, s 
 		return nil, in("write the index", err)
 	}
 	return m, nil
+}
+
+// cacheFor opens the cache of a repository. One that cannot be used is said, and gone without.
+func (j *job) cacheFor(ctx context.Context, s source) (*cached, error) {
+	c, err := j.openCache(ctx, s)
+	if err != nil && !errors.Is(err, errCache) && ctx.Err() == nil {
+		j.warn("the cache of repositories is not used: %s", plain(err))
+		return nil, nil //nolint:nilnil // without one
+	}
+	return c, err
+}
+
+// bring fetches what the aim needs, by way of the cache if there is one.
+func (j *job) bring(ctx context.Context, s source, a aim, st *store, c *cached) (*fetched, error) {
+	if c == nil {
+		return j.fetch(ctx, s, a, st, nil)
+	}
+	return j.fetchThrough(ctx, s, a, c)
 }
 
 // writeRefs writes what `git clone` would: HEAD, the branch, what is known of the remote's branches and tags, the

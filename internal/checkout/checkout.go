@@ -30,6 +30,7 @@ type Request struct {
 	// Schemes are the schemes that the configuration allows, such as https and ssh.
 	Schemes []string `json:"schemes"`
 	Limits  Limits   `json:"limits"`
+	Cache   Cache    `json:"cache,omitzero"`
 	// InsteadOf maps beginnings of URLs to what replaces them, for submodules; the plan did it for the repository itself.
 	InsteadOf map[string]string `json:"instead_of,omitempty"`
 	// CABundle holds PEM certificates to trust beside the system's; empty for none.
@@ -143,6 +144,9 @@ type Result struct {
 	Files         int64 `json:"files"`
 	Bytes         int64 `json:"bytes"`
 	ReceivedBytes int64 `json:"received_bytes"`
+	// Origin says how the objects came, and Copied how the clone got them from the cache; both are empty without one.
+	Origin string `json:"origin,omitempty"`
+	Copied string `json:"copied,omitempty"`
 	// Submodules are the paths of those that were fetched.
 	Submodules []string `json:"submodules,omitempty"`
 	// Warnings are sentences about what a person may miss in the clone.
@@ -166,14 +170,30 @@ func Run(ctx context.Context, req Request, hooks Hooks) (Result, error) {
 	req.Limits = req.Limits.withDefaults()
 	ctx, cancel := context.WithTimeoutCause(ctx, req.Limits.Timeout, errTimeout)
 	defer cancel()
+	res, j, err := attemptOnce(ctx, req, hooks)
+	if j.mend(err, hooks.Remove) {
+		// What was damaged has left the cache: this fetches it again.
+		res, j, err = attemptOnce(ctx, req, hooks)
+	}
+	if err == nil && (j.origin == FromHost || j.origin == FromUpdatedCache) {
+		if over := req.evict(hooks.Remove); over != nil {
+			res.Warnings = append(res.Warnings, "the cache of repositories could not be kept within its budget: "+
+				clean(plain(over), 300))
+		}
+	}
+	return res, err
+}
+
+// attemptOnce makes the clone, or leaves nothing but what it has added to the cache.
+func attemptOnce(ctx context.Context, req Request, hooks Hooks) (Result, *job, error) {
 	j := newJob(req, hooks.Report)
 	main, err := j.source(req.Checkout)
 	if err != nil {
-		return Result{}, err
+		return Result{}, j, err
 	}
 	st, err := stage(req)
 	if err != nil {
-		return Result{}, j.explain(ctx, main, "prepare the directory", err)
+		return Result{}, j, j.explain(ctx, main, "prepare the directory", err)
 	}
 	defer st.close()
 	made, err := j.clone(ctx, st, main)
@@ -181,13 +201,14 @@ func Run(ctx context.Context, req Request, hooks Hooks) (Result, error) {
 		err = in("publish the directory", st.publish())
 	}
 	if err != nil {
+		j.fault = j.fault || cacheFault(err)
 		err = j.explain(ctx, main, "clone", err)
 		if undo := st.undo(hooks.Remove); undo != nil {
-			return Result{}, errors.Join(err, undo)
+			return Result{}, j, errors.Join(err, undo)
 		}
-		return Result{}, err
+		return Result{}, j, err
 	}
-	return j.result(made), nil
+	return j.result(made), j, nil
 }
 
 // clone makes the repository and its submodules in the staging directory.

@@ -131,7 +131,7 @@ var errBroken = errors.New("broken data")
 
 func broken(err error) bool {
 	for _, known := range []error{
-		errBroken, packfile.ErrMalformedPackFile, packfile.ErrBadSignature, packfile.ErrEmptyPackfile,
+		errBroken, errCache, packfile.ErrMalformedPackFile, packfile.ErrBadSignature, packfile.ErrEmptyPackfile,
 		packfile.ErrUnsupportedVersion, packfile.ErrInflatedSizeMismatch, packfile.ErrInvalidDelta, packfile.ErrDeltaCmd,
 		packfile.ErrLengthOverflow, pktline.ErrInvalidPktLen, io.ErrUnexpectedEOF, io.EOF,
 	} {

@@ -20,8 +20,8 @@ type fetched struct {
 	ends   []plumbing.Hash // where a shallow history ends
 }
 
-// fetch brings the objects that the aim needs into st.
-func (j *job) fetch(ctx context.Context, s source, a aim, st *store) (*fetched, error) {
+// fetch brings the objects that the aim needs into st, or into the cache if c is not nil.
+func (j *job) fetch(ctx context.Context, s source, a aim, st *store, c *cached) (*fetched, error) {
 	ctx, w := watched(ctx, j.req.Limits.Stall)
 	defer w.release()
 	r, err := j.connect(ctx, s, w)
@@ -33,6 +33,9 @@ func (j *job) fetch(ctx context.Context, s source, a aim, st *store) (*fetched, 
 	if f.way, err = a.plan(r); err != nil {
 		return nil, in("choose what to fetch", err)
 	}
+	if err := c.learn(r); err != nil {
+		return nil, in("write the cache", err)
+	}
 	for i, try := range f.attempts {
 		if i > 0 {
 			// A stream serves one request.
@@ -42,7 +45,7 @@ func (j *job) fetch(ctx context.Context, s source, a aim, st *store) (*fetched, 
 			}
 			f.remote = r
 		}
-		if err := j.take(ctx, s, f, try, w); err != nil {
+		if err := j.takeThrough(ctx, s, f, try, w, c); err != nil {
 			if refused(err) && i+1 < len(f.attempts) {
 				continue
 			}
@@ -64,6 +67,13 @@ func because(ctx context.Context, err error) error {
 		return cause
 	}
 	return err
+}
+
+func (j *job) takeThrough(ctx context.Context, s source, f *fetched, try attempt, w *watch, c *cached) error {
+	if c != nil {
+		return c.take(ctx, s, f, try, w)
+	}
+	return j.take(ctx, s, f, try, w)
 }
 
 // take makes one request and stores what comes.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,11 @@ type job struct {
 	warnings []string
 	last     time.Time
 	fetched  []string
+	origin   string
+	copied   string
+	suspects []string
+	// fault is set when what went wrong may be the cache's.
+	fault bool
 }
 
 func newJob(req Request, report func(Progress)) *job {
@@ -78,7 +84,35 @@ func (j *job) result(m *made) Result {
 	return Result{
 		Commit: m.commit.String(), Branch: m.branch, Shallow: m.shallow,
 		Files: j.files.Load(), Bytes: j.bytes.Load(), ReceivedBytes: j.received.Load(),
-		Submodules: j.fetched, Warnings: j.warnings,
+		Submodules: j.fetched, Warnings: j.warnings, Origin: j.origin, Copied: j.copied,
+	}
+}
+
+// came notes how the objects of a repository came; of several, the one that cost most counts.
+func (j *job) came(origin string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	order := []string{"", FromCache, FromCurrentCache, FromUpdatedCache, FromHost}
+	if slices.Index(order, origin) > slices.Index(order, j.origin) {
+		j.origin = origin
+	}
+}
+
+// handed notes how packs came from the cache; a copy counts, as it costs room on the disk.
+func (j *job) handed(way string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.copied != ByCopy {
+		j.copied = way
+	}
+}
+
+// suspect notes a repository of the cache that holds what an earlier fetch has brought.
+func (j *job) suspect(name string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !slices.Contains(j.suspects, name) {
+		j.suspects = append(j.suspects, name)
 	}
 }
 

@@ -32,6 +32,8 @@ type bench struct {
 	server *gittest.Server
 	dir    string
 	n      int
+	cache  checkout.Cache
+	seen   int
 }
 
 func newBench(t testing.TB) *bench {
@@ -53,6 +55,7 @@ func (b *bench) request(name string, change func(*checkout.Request)) checkout.Re
 		Checkout: plan.Checkout{Repository: url, URL: url, Target: "/home/work/repo"},
 		Root:     b.dir, Dir: "clone" + string(rune('a'+b.n%26)) + strings.Repeat("x", b.n/26), Attempt: "1",
 		Schemes: []string{"https", "ssh", "http"}, CABundle: b.server.CA,
+		Cache: b.cache,
 	}
 	if change != nil {
 		change(&req)

@@ -45,6 +45,8 @@ func (s *store) receive(ctx context.Context, data io.Reader, w *watch, report fu
 		return err
 	}
 	t, final := newTable(entries, in.n), "pack-"+sum.String()
+	// In the cache the very same pack may have come before, for another depth.
+	s.dir.Remove(final + ".idx") //nolint:errcheck // usually there is none
 	if err := s.writeIndex(final+".idx", t, sum); err != nil {
 		return err
 	}
