@@ -78,8 +78,8 @@ func describeSystem(info api.SystemInfo) *table {
 func slotTable(slots []api.Slot) *table {
 	t := &table{header: []column{{title: "SLOT"}, {title: "CAPACITY"}, {title: "HELD"}, {title: "FREE"}}}
 	for _, s := range slots {
-		t.add(s.Name, plan.FormatAmount(s.Name, s.Capacity), plan.FormatAmount(s.Name, s.Held),
-			plan.FormatAmount(s.Name, max(0, s.Capacity-s.Held)))
+		t.add(s.Name, plan.RoughAmount(s.Name, s.Capacity), plan.FormatAmount(s.Name, s.Held),
+			plan.RoughAmount(s.Name, max(0, s.Capacity-s.Held)))
 	}
 	return t
 }

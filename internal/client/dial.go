@@ -112,6 +112,8 @@ func notPermitted(socket string) error {
 			return e.WithHint("it is another user's: set --socket or %s to one that you may use", layout.SocketEnv)
 		}
 		group = groupName(st.Gid)
+	} else if errors.Is(err, fs.ErrPermission) && socket != layout.SystemPlaces().Runtime.Socket() {
+		return e.WithHint("its directory is another user's: set --socket or %s to one that you may use", layout.SocketEnv)
 	}
 	return e.WithHint("it is for the group %s: sudo usermod -aG %s $USER, then log in again", group, group)
 }

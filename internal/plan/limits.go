@@ -96,8 +96,8 @@ func (r *resolver) fits() {
 		have, known := r.in.Facts.Slots[want.Slot]
 		if known && want.Amount > have {
 			r.refuse(errs.New(errs.Unsupported, "template %q needs %s %s; this agent has %s to give in all", r.in.Ref.Name,
-				FormatAmount(want.Slot, want.Amount), want.Slot, FormatAmount(want.Slot, have)).
-				WithHint("ask for less: --resources %s=%s", want.Slot, FormatAmount(want.Slot, have)))
+				FormatAmount(want.Slot, want.Amount), want.Slot, RoughAmount(want.Slot, have)).
+				WithHint("ask for less: --resources %s=%s", want.Slot, RoughAmount(want.Slot, have)))
 		}
 	}
 }
@@ -116,6 +116,21 @@ func Demand(l Limits) []Amount {
 	}
 	slices.SortFunc(list, func(a, b Amount) int { return strings.Compare(a.Slot, b.Slot) })
 	return list
+}
+
+// RoughAmount is [FormatAmount] for people, of what there is: memory is cut to quarters of its unit, never rounded up, as
+// what a machine has is seldom a number that anybody can read.
+func RoughAmount(slot string, amount int64) string {
+	const megabyte, quarters = 1 << 20, 4
+	if slot == resource.SlotMem || slot == resource.SlotShmem {
+		for unit := int64(1) << 40; unit >= megabyte; unit >>= 10 {
+			if amount >= unit {
+				amount -= amount % (unit / quarters)
+				break
+			}
+		}
+	}
+	return FormatAmount(slot, amount)
 }
 
 // FormatAmount writes an amount of a slot as a template would.

@@ -127,8 +127,11 @@ func (r *resolver) apart() {
 	slices.Sort(targets)
 	for i, t := range targets {
 		for _, other := range targets[i+1:] {
-			if t == other || strings.HasPrefix(other, t+"/") {
-				r.wrong("mounts", "target-nested", fmt.Sprintf("the targets %s and %s are the same or lie in one another", t, other))
+			switch {
+			case t == other:
+				r.wrong("mounts", "target-nested", fmt.Sprintf("the target %s is that of two mounts", t))
+			case strings.HasPrefix(other, t+"/"):
+				r.wrong("mounts", "target-nested", fmt.Sprintf("the target %s lies in the target %s", other, t))
 			}
 		}
 	}

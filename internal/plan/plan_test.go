@@ -216,7 +216,7 @@ func TestResolve_Refusals(t *testing.T) {
 			`/etc`},
 		{"nested", func(in *plan.Input) {
 			in.Overrides.Mounts = map[string]*string{"test-vfloder": new("/data"), "hostpath-test": new("/data/x")}
-		}, errs.Invalid, `the targets /data and /data/x are the same or lie in one another`},
+		}, errs.Invalid, `the target /data/x lies in the target /data`},
 		{"batch", func(in *plan.Input) { in.Overrides.Type = "batch" }, errs.Invalid, `a batch session needs a startup command`},
 		{"no git", func(in *plan.Input) { in.Overrides.GitBranch = new("x") }, errs.Invalid, `need a spec.kernel.git`},
 		{"param", func(in *plan.Input) { in.Overrides.Params = map[string]string{"x": "1"} }, errs.Invalid, `no such parameter`},

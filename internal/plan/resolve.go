@@ -37,7 +37,7 @@ func Resolve(in Input) (Resolved, error) {
 	}
 	if len(r.problems) > 0 {
 		return Resolved{}, &errs.Error{
-			Code: errs.Invalid, Message: fmt.Sprintf("template %q cannot be launched so", in.Ref.Name),
+			Code: errs.Invalid, Message: fmt.Sprintf("template %q cannot be launched like this", in.Ref.Name),
 			Problems: r.problems,
 		}
 	}

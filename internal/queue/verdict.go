@@ -106,7 +106,7 @@ func (v Verdict) shortage(s Shortage) string {
 		of = " of its owner's quota"
 	}
 	return fmt.Sprintf("%s %s%s, %s free", plan.FormatAmount(s.Slot, s.Needed), s.Slot, of,
-		plan.FormatAmount(s.Slot, s.Free))
+		plan.RoughAmount(s.Slot, s.Free))
 }
 
 // whose names a session to its owner only.

@@ -49,8 +49,15 @@ func (o *object) targetsApart(s Spec) {
 		if first.off > later.off {
 			first, later = later, first
 		}
+		relation := "lies in"
+		switch {
+		case later.target == first.target:
+			relation = "is also"
+		case Within(first.target, later.target):
+			relation = "has in it"
+		}
 		o.problem(later.off, later.path, "target-overlap",
-			"the target %s and the target %s of %s are the same or lie in one another", later.target, first.target, first.path)
+			"the target %s %s the target %s of %s", later.target, relation, first.target, first.path)
 	}
 }
 
