@@ -95,7 +95,7 @@ func useAndPressure(g *guest) (string, error) {
 		return "", err
 	}
 	// People see the same by ctl.
-	stats, err := m.ctl("session", "stats", m.name)
+	stats, err := m.ctl("session", "stats", "--no-stream", m.name)
 	if err != nil || !strings.Contains(stats, "PRESSURE") || !strings.Contains(stats, "%") {
 		return "", wrong(err, "ctl session stats says %q", stats)
 	}
