@@ -49,9 +49,25 @@ type LaunchRequest struct {
 	EnqueueOnly bool `json:"enqueue_only,omitempty"`
 	// MaxWait ends the stream (not the session) after that many seconds; 0 means wait as long as it takes.
 	MaxWait int `json:"max_wait_seconds,omitempty" minimum:"0"`
+	// What follows is for the queue: when the session starts, after what, and how often.
+	Priority *int       `json:"priority,omitempty" minimum:"0" maximum:"100" doc:"10 by default; higher ones start first"`
+	StartsAt *time.Time `json:"starts_at,omitempty" doc:"the earliest start"`
+	// Depends and DependsAny are references of sessions or arrays.
+	Depends    []string    `json:"depends_on,omitempty" maxItems:"1000" doc:"sessions that have to end well before"`
+	DependsAny []string    `json:"depends_on_any,omitempty" maxItems:"1000" doc:"sessions that have to end before, however"`
+	Array      *ArrayRange `json:"array,omitempty" doc:"several sessions instead of one; the stream then ends at once"`
+	Remove     bool        `json:"remove,omitempty" doc:"forget the session, with its logs and files, soon after its end"`
 	// Git and Registry are secrets of the caller's, resolved by ctl as the caller. They are never stored.
 	Git      *GitAccess     `json:"git,omitempty"`
 	Registry *RegistryLogin `json:"registry,omitempty"`
+}
+
+// ArrayRange asks for the sessions NAME-FIRST to NAME-LAST.
+type ArrayRange struct {
+	First int `json:"first" minimum:"0"`
+	Last  int `json:"last" minimum:"0"`
+	// Parallel is how many of them run at a time; 0 for as many as there is room for.
+	Parallel int `json:"parallel,omitempty" minimum:"0"`
 }
 
 // GitAccess is how the caller reaches a git host.
@@ -89,6 +105,9 @@ type Session struct {
 	EndedAt      *time.Time       `json:"ended_at,omitempty"`
 	// Waiting says in words what a session that is not yet running waits for.
 	Waiting string `json:"waiting,omitempty"`
+	// Position is its place in the queue, from 1; absent if it is not in line.
+	Position int           `json:"position,omitempty"`
+	Queue    session.Queue `json:"queue"`
 }
 
 // SessionInfo is all that there is to tell about one session.
@@ -163,7 +182,9 @@ type Event struct {
 
 	Created bool     `json:"created,omitempty" doc:"false if a living session was given back"`
 	Session *Session `json:"session,omitempty"`
-	Problem *Problem `json:"problem,omitempty"`
+	// Array are all sessions of a launch that asked for several; Session is the first of them.
+	Array   []Session `json:"array,omitempty"`
+	Problem *Problem  `json:"problem,omitempty"`
 }
 
 // TerminateRequest ends a session.

@@ -56,9 +56,14 @@ func (startStep) Undo(context.Context, *Attempt) error { return nil }
 // Job is what agentd-init is told: pure.
 func Job(rec session.Record, image Image) job.Job {
 	p := rec.Plan
-	env := p.Environment(image.Env, plan.Identity{
-		SessionID: rec.ID, UserName: rec.OwnerName, ImageID: rec.Staged.ImageID,
-	})
+	id := plan.Identity{SessionID: rec.ID, UserName: rec.OwnerName, ImageID: rec.Staged.ImageID}
+	if a := rec.Queue.Array; a != nil {
+		id.ArrayID, id.ArrayIndex, id.ArrayCount = a.ID, a.Index, a.Count
+	}
+	if r := rec.Queue.Retry; r != nil {
+		id.Attempt = r.Done + 1
+	}
+	env := p.Environment(image.Env, id)
 	j := job.Job{
 		Version: job.Version, Session: rec.ID, Nonce: rec.Nonce, Batch: p.Type == session.Batch, Dir: plan.HomeDir,
 		StopGrace: p.Steps.StopGrace, LogMaxBytes: p.Steps.LogMaxBytes, Env: make([]string, 0, len(env)),

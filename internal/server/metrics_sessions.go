@@ -119,6 +119,10 @@ func (m callerMetrics) Collect(out chan<- prometheus.Metric) {
 			gauge(living, float64(counts[status]), string(status))
 		}
 	}
+	waiting := desc("agentd_queue", "Sessions of all users that wait, by what for.", "for")
+	for kind, n := range m.s.opt.Sessions.Queue.Depths() {
+		gauge(waiting, float64(n), kind)
+	}
 	m.slots(gauge)
 	cpu := desc("agentd_session_cpu_seconds_total", "Processor time that a session of the caller's has used.", "id", "name")
 	mem := desc("agentd_session_memory_bytes", "Memory that a session of the caller's uses.", "id", "name")

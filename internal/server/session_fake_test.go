@@ -56,7 +56,7 @@ func newFakeSessions(f *fake) *fakeSessions {
 
 func (f *fakeSessions) options() *server.Sessions {
 	return &server.Sessions{
-		Launcher: f, Finder: f, Ender: f, Renamer: f, Saver: f, Usage: f, Planner: f, Events: f, Init: f, Copier: f,
+		Launcher: f, Finder: f, Ender: f, Renamer: f, Restarter: f, Queue: f, Saver: f, Usage: f, Planner: f, Events: f, Init: f, Copier: f,
 		Logs: func(session.Record) (*os.File, error) {
 			if f.dir == "" {
 				return nil, fmt.Errorf("open: %w", os.ErrNotExist)
@@ -235,3 +235,7 @@ func (f fakeSystem) Doctor(_ context.Context, c identity.Caller) (api.Doctor, er
 func (f *fakeSessions) Copy(_ context.Context, _ session.Record, _ json.RawMessage, _ int) error {
 	return errs.New(errs.NotFound, "no files")
 }
+
+func (f *fakeSessions) Position(string) int { return 0 }
+
+func (f *fakeSessions) Depths() map[string]int { return map[string]int{"slots": 2} }

@@ -5,13 +5,22 @@ import (
 	"agentd/internal/session"
 )
 
-// sessionView is what a list shows of a record.
+// view is what a list shows of a record, with its place in the queue.
+func (x sessionRoutes) view(rec session.Record, waiting string) api.Session {
+	v := sessionView(rec, waiting)
+	if !settled(rec.Status) {
+		v.Position = x.Queue.Position(rec.ID)
+	}
+	return v
+}
+
+// sessionView is the same of one that does not wait.
 func sessionView(rec session.Record, waiting string) api.Session {
 	v := api.Session{
 		ID: rec.ID, Name: rec.Plan.Name, Tag: rec.Plan.Tag, OwnerUID: rec.Owner, Type: rec.Plan.Type,
 		Status: rec.Status, Result: rec.Result, ExitCode: rec.ExitCode, Template: rec.Plan.Template,
 		Image: rec.Plan.Image.Reference, Architecture: rec.Plan.Image.Platform.Architecture,
-		CreatedAt: rec.Created, StartedAt: rec.Started, EndedAt: rec.Ended, Waiting: waiting,
+		CreatedAt: rec.Created, StartedAt: rec.Started, EndedAt: rec.Ended, Waiting: waiting, Queue: rec.Queue,
 	}
 	if n := len(rec.History); n > 0 {
 		v.Reason = rec.History[n-1].Reason
@@ -22,7 +31,7 @@ func sessionView(rec session.Record, waiting string) api.Session {
 // sessionInfo is all of a record that its owner may see: not the nonce, which opens the session's doors.
 func (x sessionRoutes) info(rec session.Record, waiting string) api.SessionInfo {
 	info := api.SessionInfo{
-		Session: sessionView(rec, waiting), Plan: rec.Plan, Provenance: rec.Provenance, Staged: rec.Staged,
+		Session: x.view(rec, waiting), Plan: rec.Plan, Provenance: rec.Provenance, Staged: rec.Staged,
 		Failure: rec.Failure, Timings: rec.Timings, History: rec.History,
 	}
 	info.ScratchPath, info.FilesUntil = x.Files(rec)

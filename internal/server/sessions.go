@@ -18,16 +18,18 @@ import (
 
 // Sessions is the life of sessions; package supervisor has most of it. All parts are required.
 type Sessions struct {
-	Launcher sessionLauncher
-	Finder   sessionFinder
-	Ender    sessionEnder
-	Renamer  sessionRenamer
-	Saver    templateSaver
-	Usage    usageReader
-	Planner  sessionPlanner
-	Events   sessionListener
-	Init     initDialer
-	Copier   fileCopier
+	Launcher  sessionLauncher
+	Finder    sessionFinder
+	Ender     sessionEnder
+	Renamer   sessionRenamer
+	Restarter sessionRestarter
+	Saver     templateSaver
+	Queue     sessionQueue
+	Usage     usageReader
+	Planner   sessionPlanner
+	Events    sessionListener
+	Init      initDialer
+	Copier    fileCopier
 	// Logs opens the directory that holds a session's log, as package beneath does.
 	Logs func(session.Record) (*os.File, error)
 	// Files says where a session's scratch is on the host, and until when it is kept; nil if no end is in sight.
@@ -39,6 +41,8 @@ type Launched struct {
 	Record session.Record
 	// Created is false if a living session was given back.
 	Created bool
+	// Array are all sessions of a launch that asked for several.
+	Array []session.Record
 	// Sequence is the number of the last event before the session's first.
 	Sequence int64
 }
@@ -57,6 +61,13 @@ type sessionFinder interface {
 	List(caller identity.Caller, all, ended bool) []session.Record
 	// Follow is Find for somebody who waits: the channel is closed when the session has ended.
 	Follow(caller identity.Caller, ref string) (session.Record, <-chan struct{}, error)
+}
+
+type sessionQueue interface {
+	// Position is a session's place in the queue, from 1; 0 for one that is not in line.
+	Position(id string) int
+	// Depths is how many sessions of all users wait for what.
+	Depths() map[string]int
 }
 
 type sessionEnder interface {

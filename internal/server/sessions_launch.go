@@ -35,7 +35,8 @@ func (x sessionRoutes) launch(
 	about(ctx, done.Record)
 	return func(ctx context.Context, out *sink) error {
 		l := launching{x: x, caller: caller, id: done.Record.ID, created: done.Created, seen: done.Sequence}
-		if in.Body.EnqueueOnly {
+		l.array = done.Array
+		if in.Body.EnqueueOnly || len(done.Array) > 0 {
 			return l.finish(out)
 		}
 		if limit := in.Body.MaxWait; limit > 0 {
@@ -56,6 +57,7 @@ type launching struct {
 	caller  identity.Caller
 	id      string
 	created bool
+	array   []session.Record
 	// seen is the number of the last event that was told.
 	seen int64
 	// enough is when the client no longer wants to wait; nil for never.
@@ -118,13 +120,16 @@ func (l *launching) finish(out *sink) error {
 	if err != nil {
 		return err
 	}
-	return out.event(sessionEvent(rec, waiting, l.created))
+	e := sessionEvent(l.x.view(rec, waiting), l.created)
+	for _, rec := range l.array {
+		e.Array = append(e.Array, l.x.view(rec, ""))
+	}
+	return out.event(e)
 }
 
-func sessionEvent(rec session.Record, waiting string, created bool) api.Event {
-	view := sessionView(rec, waiting)
+func sessionEvent(view api.Session, created bool) api.Event {
 	return api.Event{
-		Time: time.Now().UTC(), Kind: api.EventSession, SessionID: rec.ID, Name: rec.Plan.Name, OwnerUID: rec.Owner,
-		Status: rec.Status, Created: created, Session: &view,
+		Time: time.Now().UTC(), Kind: api.EventSession, SessionID: view.ID, Name: view.Name, OwnerUID: view.OwnerUID,
+		Status: view.Status, Created: created, Session: &view,
 	}
 }

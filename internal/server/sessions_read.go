@@ -48,7 +48,7 @@ func (x sessionRoutes) list(_ context.Context, caller identity.Caller, in *sessi
 			// One that has gone since waits for nothing.
 			_, waiting, _ = x.Finder.Find(caller, rec.ID)
 		}
-		list.Sessions = append(list.Sessions, sessionView(rec, waiting))
+		list.Sessions = append(list.Sessions, x.view(rec, waiting))
 	}
 	return &sessionsOut{list}, nil
 }

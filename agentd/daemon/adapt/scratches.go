@@ -123,6 +123,10 @@ func (s *Scratches) Clear(_ context.Context, rec session.Record) error {
 	for _, step := range []string{job.Bootstrap, job.Startup} {
 		// An agentd-init that was killed may have left a result half-written.
 		err = errors.Join(err, remove(dir, job.TempName(job.BeginName(step))), remove(dir, job.TempName(job.EndName(step))))
+		if rec.Due() {
+			// The results of this try are not those of the next.
+			err = errors.Join(err, remove(dir, job.BeginName(step)), remove(dir, job.EndName(step)))
+		}
 	}
 	return err
 }
