@@ -207,11 +207,8 @@ func policy(c config.Config) plan.Policy {
 
 // fixedUser reads sessions.user; nil means the caller.
 func fixedUser(text string) (*plan.User, error) {
-	switch text {
-	case "caller":
+	if text == "caller" {
 		return nil, nil //nolint:nilnil // nobody is fixed
-	case "image":
-		return nil, errs.New(errs.Unsupported, "sessions.user: image is not built yet").WithHint("use caller, or UID:GID")
 	}
 	u, g, both := strings.Cut(text, ":")
 	if !both {
@@ -224,6 +221,10 @@ func fixedUser(text string) (*plan.User, error) {
 	gid, err := strconv.ParseUint(g, 10, 32)
 	if err != nil {
 		return nil, errs.New(errs.Invalid, "sessions.user: %q is no gid", g)
+	}
+	if uid == 0 || gid == 0 {
+		return nil, errs.New(errs.Invalid, "sessions.user: %s would give everybody's sessions what is root's on this machine", text).
+			WithHint("use caller, or the UID:GID of a user who is nobody else here")
 	}
 	return &plan.User{UID: uint32(uid), GID: uint32(gid)}, nil
 }

@@ -36,9 +36,9 @@ the bootstrap runs. Flags replace what the template says; those that come
 several times are merged with it, key by key.
 
 A living session of the same --name and the same plan is given back instead of
-a second one. Secrets that the template refers to (${env:NAME}, ${file:PATH}),
-your SSH agent and your docker login for the registry are used as yours, for
-this launch only, and stored nowhere.
+a second one. Secrets that the template refers to (${env:NAME}, ${file:PATH},
+${credential:NAME} of a systemd unit's), your SSH agent and your docker login
+for the registry are used as yours, for this launch only, and stored nowhere.
 
 Ctrl-C ends the waiting, not the session: it says how to go on or cancel.
 

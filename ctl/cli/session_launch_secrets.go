@@ -69,9 +69,9 @@ func (a *app) referred(part, written string) (string, error) {
 		return "", errs.New(errs.Invalid, "the git credential's %s: there is no variable %s here", part, ref.Name).
 			WithHint("export %s=...", ref.Name)
 	}
-	name := ref.Name
-	if rest, ok := strings.CutPrefix(name, "~/"); ok {
-		name = filepath.Join(a.Getenv("HOME"), rest)
+	name, err := a.secretFile(part, ref)
+	if err != nil {
+		return "", err
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -87,6 +87,23 @@ func (a *app) referred(part, written string) (string, error) {
 		return "", errs.New(errs.Invalid, "the git credential's %s: %s does not hold it on one line", part, name)
 	}
 	return value, nil
+}
+
+// secretFile is the file that a reference means.
+func (a *app) secretFile(part string, ref template.Reference) (string, error) {
+	rest, inHome := strings.CutPrefix(ref.Name, "~/")
+	dir := a.Getenv("CREDENTIALS_DIRECTORY")
+	switch {
+	case ref.Source == template.FromCredential && dir == "":
+		return "", errs.New(errs.Invalid, "the git credential's %s: there are no credentials of systemd's here", part).
+			WithHint("launch from a unit with LoadCredential=%s, or as: systemd-run -P -p LoadCredential=%s:PATH ctl ...",
+				ref.Name, ref.Name)
+	case ref.Source == template.FromCredential:
+		return filepath.Join(dir, ref.Name), nil
+	case inHome:
+		return filepath.Join(a.Getenv("HOME"), rest), nil
+	}
+	return ref.Name, nil
 }
 
 // filledIn replaces the parameters in the name of an image.

@@ -57,7 +57,7 @@ type Engine struct {
 // Sessions are the rules for all sessions.
 type Sessions struct {
 	// User may be UID:GID too.
-	User             string        `yaml:"user" match:"^(caller|image|[0-9]+(:[0-9]+)?)$" want:"caller, image or UID"`
+	User             string        `yaml:"user" match:"^(caller|[0-9]+(:[0-9]+)?)$" want:"caller or UID"`
 	Network          string        `yaml:"network" enum:"isolated,none"`
 	BootstrapTimeout time.Duration `yaml:"bootstrap_timeout" min:"1s" max:"52w"`
 	StopGrace        time.Duration `yaml:"stop_grace" min:"0s" max:"1h"`

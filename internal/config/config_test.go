@@ -117,7 +117,7 @@ func keyTests() map[string]struct{ good, want, bad, problem string } {
 		"engine.pull_timeout":        {"1h", "1h0m0s", "soon", not(resource.ParseDuration("soon"))},
 		"engine.stall_timeout":       {"90s", "1m30s", "0s", "must be at least 1s"},
 		"engine.local_images":        {"own", "own", "some", `must be all, guarded or own, not "some"`},
-		"sessions.user":              {"1000:100", "1000:100", "root", `must be caller, image or UID, not "root"`},
+		"sessions.user":              {"1000:100", "1000:100", "root", `must be caller or UID, not "root"`},
 		"sessions.network":           {"none", "none", "host", `must be isolated or none, not "host"`},
 		"sessions.bootstrap_timeout": {"1d12h", "36h0m0s", "-1s", not(resource.ParseDuration("-1s"))},
 		"sessions.stop_grace":        {"0s", "0s", "2h", "must be at most 1h"},

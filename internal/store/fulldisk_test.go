@@ -13,6 +13,7 @@ import (
 
 	"agentd/internal/errs"
 	"agentd/internal/layout"
+	"agentd/internal/session"
 	"agentd/internal/template"
 	"agentd/internal/testenv"
 )
@@ -152,5 +153,31 @@ func checkAll(t *testing.T, s *Store, acknowledged map[string][]byte) {
 		if got, err := s.Templates().Text(1000, id, 1); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("text of %s: %d bytes, %v", id, len(got), err)
 		}
+	}
+}
+
+// TestFullDisk_ASessionCanBeEnded has what fills the disk in a session of its own: its end is written by what was kept for it.
+func TestFullDisk_ASessionCanBeEnded(t *testing.T) {
+	state := smallDisk(t, "size=1m")
+	s := openStore(t, state)
+	rec := session.Record{ID: "s0123456789", Owner: 1000, Sequence: 1, Status: session.Running}
+	if err := s.Sessions().Save(rec); err != nil {
+		t.Fatal(err)
+	}
+	stuff(t, filepath.Dir(string(state)))
+	rec.Sequence++
+	if err := s.Sessions().Save(rec); !errs.Is(err, errs.NoSpace) {
+		t.Errorf("there is room for a session that goes on: %v", err)
+	}
+	rec.Stop = &session.Stop{Reason: session.ReasonUser}
+	for _, status := range []session.Status{session.Running, session.Terminating, session.Terminated} {
+		rec.Sequence++
+		rec.Status = status
+		if err := s.Sessions().Save(rec); err != nil {
+			t.Errorf("%s with a stop: %v", status, err)
+		}
+	}
+	if err := s.Sessions().Remove(rec.Owner, rec.ID); err != nil {
+		t.Error(err)
 	}
 }

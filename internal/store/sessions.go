@@ -43,7 +43,13 @@ func (t *Sessions) Save(rec session.Record) error {
 	if err := os.Rename(dir.Record(), dir.PreviousRecord()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return failure(err, "keep the record of session %s", rec.ID)
 	}
-	return failure(atomicfile.Write(dir.Record(), data, layout.ModePrivate), "write the record of session %s", rec.ID)
+	write := func() error {
+		return failure(atomicfile.Write(dir.Record(), data, layout.ModePrivate), "write the record of session %s", rec.ID)
+	}
+	if ends := rec.Stop != nil || rec.Status == session.Terminating || rec.Status.Final(); ends {
+		return t.store.ballast.spend(write)
+	}
+	return write()
 }
 
 func (t *Sessions) makeDirectories(owner uint32, dir layout.Session) error {

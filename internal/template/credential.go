@@ -15,17 +15,19 @@ const (
 	FromEnv = "env"
 	// FromFile is a file of the caller: an absolute path, or one that begins with ~/.
 	FromFile = "file"
+	// FromCredential is a credential of systemd's, by its name: a file in $CREDENTIALS_DIRECTORY (systemd.exec(5)).
+	FromCredential = "credential"
 )
 
 // Reference says where a part of a credential is; it is looked up at submission, as the caller.
 type Reference struct {
-	// Source is [FromEnv] or [FromFile].
+	// Source is [FromEnv], [FromFile] or [FromCredential].
 	Source string
 	// Name is that of the variable, or the path.
 	Name string
 }
 
-// ParseReference reads ${env:NAME} and ${file:PATH}. ok is false for a literal, [Marker] included.
+// ParseReference reads ${env:NAME}, ${file:PATH} and ${credential:NAME}. ok is false for a literal, [Marker] included.
 func ParseReference(s string) (ref Reference, ok bool, err error) {
 	inner, begins := strings.CutPrefix(s, "${")
 	inner, ends := strings.CutSuffix(inner, "}")
@@ -37,11 +39,19 @@ func ParseReference(s string) (ref Reference, ok bool, err error) {
 	case source == FromEnv && isWord(name):
 	case source == FromFile && !strings.ContainsFunc(name, isControl) &&
 		(strings.HasPrefix(name, "/") || strings.HasPrefix(name, "~/")):
+	case source == FromCredential && isCredentialName(name):
 	default:
 		return Reference{}, false, errs.New(errs.Invalid,
-			"%s is neither a literal nor a reference: wants ${env:NAME}, or ${file:PATH} with a path from / or ~/", short(s))
+			"%s is neither a literal nor a reference: wants ${env:NAME}, ${credential:NAME}, "+
+				"or ${file:PATH} with a path from / or ~/", short(s))
 	}
 	return Reference{Source: source, Name: name}, true, nil
+}
+
+// isCredentialName reports whether systemd takes it as a credential's name: that of a file, without a path.
+func isCredentialName(s string) bool {
+	return s != "" && s != "." && s != ".." && len(s) <= 255 && !strings.ContainsAny(s, "/:") &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 func (o *object) credential() *Credential {
@@ -60,7 +70,8 @@ func (o *object) credential() *Credential {
 	if m, c.Password = o.required("password", "a password or token, or ${env:NAME}, ${file:PATH}"); c.Password != "" {
 		if _, _, err := ParseReference(c.Password); err != nil {
 			// The text could be a secret: it is not repeated.
-			err = invalid("wants a literal, ${env:NAME}, or ${file:PATH} with a path from / or ~/; it is another ${...}")
+			err = invalid("wants a literal, ${env:NAME}, ${credential:NAME}, or ${file:PATH} with a path from / or ~/; " +
+				"it is another ${...}")
 			o.refuse(m.value.off, m.path, "credential-reference", err)
 		}
 	}

@@ -71,7 +71,8 @@ type Git struct {
 	DestinationDir string `json:"destination_dir,omitempty"`
 }
 
-// Credential is what a git host asks for: literals, or references such as ${env:NAME} and ${file:PATH}.
+// Credential is what a git host asks for: literals, or references such as ${env:NAME}, ${file:PATH} and
+// ${credential:NAME}.
 type Credential struct {
 	Username string `json:"username"`
 	// Password may be [Marker]: the literal is kept apart.

@@ -48,11 +48,13 @@ var sessionRows = []row{
 	{method: "GET", path: api.PathSessionHistory, want: [4]int{200, 404, 200, 200}},
 	{method: "GET", path: api.PathSessionLogs, want: [4]int{200, 404, 200, 200}},
 	{method: "GET", path: api.PathSessionEvents, want: [4]int{200, 404, 200, 200}},
+	{method: "GET", path: api.PathSessionStats, want: [4]int{200, 404, 200, 200}},
 	{method: "POST", path: api.PathSessionExec, headers: []string{"Upgrade", api.FrameProtocol, "Connection", "Upgrade"}, want: [4]int{101, 404, 101, 101}},
 	{method: "POST", path: api.PathSessionAttach, headers: []string{"Upgrade", api.FrameProtocol, "Connection", "Upgrade"}, want: [4]int{101, 404, 101, 101}},
 	{method: "POST", path: api.PathSessionForward, headers: []string{"Upgrade", api.FrameProtocol, "Connection", "Upgrade"}, want: [4]int{101, 404, 101, 101}},
 	{method: "POST", path: api.PathSessionCopy, headers: []string{"Upgrade", api.FrameProtocol, "Connection", "Upgrade"}, want: [4]int{101, 404, 101, 101}},
 	{method: "POST", path: api.PathSessionRename, body: json.RawMessage(`{"name": "NAME"}`), want: [4]int{200, 404, 200, 200}, fresh: true},
+	{method: "POST", path: api.PathSessionRestart, want: [4]int{200, 404, 200, 200}, fresh: true},
 	{method: "POST", path: api.PathSessionTemplate, body: json.RawMessage(`{"name": "saved-by-NAME"}`), want: [4]int{200, 404, 200, 200}},
 	{method: "POST", path: api.PathSessionTerminate, body: map[string]bool{"force": true}, want: [4]int{200, 404, 200, 200}, fresh: true},
 }
@@ -60,6 +62,7 @@ var sessionRows = []row{
 // folderRows have {name} for a vfolder: a name is its owner's, for everybody.
 var folderRows = []row{
 	{method: "GET", path: api.PathVFolder, want: [4]int{200, 404, 404, 404}},
+	{method: "POST", path: api.PathVFolderRename, body: json.RawMessage(`{"name": "NAME"}`), want: [4]int{200, 404, 404, 404}, fresh: true},
 	{method: "DELETE", path: api.PathVFolder, want: [4]int{200, 404, 404, 404}, fresh: true},
 }
 
@@ -77,6 +80,7 @@ var elsewhere = map[string]string{
 	"GET " + api.PathSessions: "Lists", "GET " + api.PathEvents: "Lists", "GET " + api.PathVFolders: "Lists",
 	"POST " + api.PathVFolders: "Lists", "GET " + api.PathHealth: "nobody's", "GET " + api.PathSystemInfo: "nobody's",
 	"GET " + api.PathSystemDoctor: "nobody's", "GET " + api.PathSystemDisk: "Lists",
+	"GET " + api.PathStats: "Lists", "GET " + api.PathSystemAudit: "Lists",
 }
 
 // cell asks as one role and compares; for 404 also with what is not there.
@@ -222,11 +226,12 @@ func TestLists_ShowOnesOwn(t *testing.T) {
 	template := w.newTemplate("alices-template")
 	session := w.newSession(template, "alices-session")
 	must201(t, w.ask(alice, "POST", api.PathVFolders, api.VFolderRequest{Name: "alices-folder"}))
-	for _, path := range []string{api.PathTemplates, api.PathSessions, api.PathVFolders, api.PathEvents + "?after=0", api.PathSystemDisk, api.PathMetrics, api.PathSystemInfo} {
+	for _, path := range []string{api.PathTemplates, api.PathSessions, api.PathVFolders, api.PathEvents + "?after=0", api.PathSystemDisk, api.PathMetrics, api.PathSystemInfo, api.PathStats, api.PathSystemAudit} {
 		for role, u := range roles {
 			got := w.ask(u, "GET", path, nil)
 			names := strings.Contains(got.body, template) || strings.Contains(got.body, session) || strings.Contains(got.body, "alices-")
-			own := role == 0 && path != api.PathMetrics && path != api.PathSystemInfo
+			own := role == 0 && path != api.PathSystemInfo
+			own = own || role != 1 && path == api.PathMetrics // an administrator's scrape has everybody's
 			if got.status != 200 || names != own {
 				t.Errorf("GET %s as %s: %d, names alice's: %v, want %v\n%.500s", path, u.name, got.status, names, own, got.body)
 			}
@@ -235,6 +240,7 @@ func TestLists_ShowOnesOwn(t *testing.T) {
 	for _, path := range []string{
 		api.PathTemplates + "?all_users=true", api.PathTemplates + "?owner=20011", api.PathSessions + "?all_users=true",
 		api.PathSessions + "?owner=20011", api.PathEvents + "?after=0&all_users=true",
+		api.PathStats + "?all_users=true", api.PathSystemAudit + "?all_users=true",
 	} {
 		for role, u := range roles {
 			got := w.ask(u, "GET", path, nil)

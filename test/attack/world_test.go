@@ -281,3 +281,13 @@ func play(t *testing.T, u user, role string, args ...string) {
 		t.Fatalf("%s: %v", role, err)
 	}
 }
+
+// daemonFails starts agentd, which should not start, and returns what it says and its exit status.
+func (w *world) daemonFails() (string, int) {
+	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(w.bin, "agentd"), "--config", w.path("agentd.yaml"))
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	out, _ := cmd.CombinedOutput()
+	return string(out), cmd.ProcessState.ExitCode()
+}

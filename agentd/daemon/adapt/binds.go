@@ -25,12 +25,25 @@ type Binds struct {
 // mountpoints. One child does it all: its start is what costs.
 func (b *Binds) Bind(ctx context.Context, rec session.Record) ([]launch.Bind, error) {
 	binds := make([]launch.Bind, len(rec.Plan.Mounts))
-	err := b.Host.help(rec.Plan.User, func(h *helper.Session) error { //nolint:contextcheck // see help
+	sources := func(h *helper.Session) error {
 		for i, m := range rec.Plan.Mounts {
 			var err error
 			if binds[i], err = b.bind(ctx, h, rec, i); err != nil {
 				return fmt.Errorf("mount %s at %s: %w", m.Source, m.Target, err)
 			}
+		}
+		return nil
+	}
+	if fixed := rec.Plan.User.UID != rec.Owner; fixed && len(binds) > 0 {
+		// The configuration makes all sessions one user's: what he may open is not for everybody.
+		if err := b.Host.help(account(rec.Owner), sources); err != nil { //nolint:contextcheck // see help
+			return nil, err
+		}
+		sources = func(*helper.Session) error { return nil }
+	}
+	err := b.Host.help(rec.Plan.User, func(h *helper.Session) error { //nolint:contextcheck // see help
+		if err := sources(h); err != nil {
+			return err
 		}
 		return b.targets(ctx, h, rec, launch.Targets(rec.Plan, binds))
 	})
