@@ -20,7 +20,7 @@ import (
 const payload = "/mnt"
 
 // stepTimeout bounds one command: an emulated machine on a busy one is slow.
-const stepTimeout = 90 * time.Second
+const stepTimeout = 3 * time.Minute
 
 // guest is what the checks know of one another.
 type guest struct {
