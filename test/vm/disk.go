@@ -119,7 +119,8 @@ func makeDisk(ctx context.Context, work string, log io.Writer) error {
 	if err := os.Mkdir(out, 0o755); err != nil {
 		return err
 	}
-	if err := command(ctx, log, "mmdebstrap", "--variant=minbase", "--essential-hook="+smallInitrd, "--include="+strings.Join(packages(), ","),
+	if err := command(ctx, log, "mmdebstrap", "--variant=minbase", "--essential-hook="+smallInitrd,
+		"--include="+strings.Join(packages(), ","),
 		`--aptopt=APT::Install-Recommends "false"`, suite, root); err != nil {
 		return err
 	}
