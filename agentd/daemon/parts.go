@@ -57,7 +57,7 @@ func (d *daemon) start(ctx context.Context) error {
 	p.server, err = server.New(server.Options{
 		Audit:    p.audit,
 		Sessions: p.sessions.routes(p.catalog),
-		VFolders: adapt.VFolders{Folders: p.sessions.folders},
+		VFolders: adapt.VFolders{Folders: p.sessions.folders, Most: p.sessions.quotas.folderBytes},
 		System:   p.sessions.system(st, cfg),
 		Engine:   adapt.EngineProbe{Host: p.sessions.host, Leftovers: p.sessions.supervisor.CheckLeftovers},
 		Templates: server.Templates{
@@ -91,5 +91,5 @@ func (p *parts) change() {
 }
 
 func keeping(c config.Config) catalog.Keeping {
-	return catalog.Keeping{Deleted: c.Templates.KeepDeleted, Revisions: c.Templates.KeepRevisions}
+	return catalog.Keeping{Deleted: c.Templates.KeepDeleted, Revisions: c.Templates.KeepRevisions, Most: c.Quotas.Templates}
 }

@@ -19,6 +19,7 @@ func (d *daemon) reload() {
 		d.cfg = applied
 		d.level.Set(levelOf(applied.Log.Level))
 		d.catalog.SetKeeping(keeping(applied))
+		d.sessions.quotas.now.Store(&applied.Quotas)
 		d.log.Info("the configuration is reloaded")
 		d.status.setNote("")
 		if len(restart) > 0 {

@@ -42,6 +42,7 @@ type sessions struct {
 	agent      plan.Agent
 	runtime    layout.Runtime
 	binder     binder.Binder
+	quotas     *quotas
 }
 
 // newSessions joins them. It talks to nobody: the engine may be down.
@@ -65,6 +66,7 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 		// agentd itself can do the same, only not as quickly.
 		d.log.Debug("launches begin later than they could", "error", err)
 	}
+	s.quotas = newQuotas(cfg.Quotas)
 	s.inits = &adapt.Inits{Host: s.host}
 	s.machine = &adapt.Machine{
 		Host: s.host, ReserveCPU: cfg.Resources.Reserve.CPU, ReserveMem: cfg.Resources.Reserve.Mem,
@@ -79,13 +81,13 @@ func (d *daemon) newSessions(st *store.Store, templates *catalog.Catalog) (*sess
 		return nil, err
 	}
 	s.planner = planner.New(planner.Options{
-		Templates: templates, Folders: adapt.Folders{Folders: s.folders}, Machine: s.machine,
+		Templates: templates, Folders: adapt.Folders{Folders: s.folders, Most: s.quotas.folderBytes}, Machine: s.machine,
 		Agent:  s.agent,
 		Policy: policy(cfg), Fixed: fixed,
 	})
 	ports, containers := d.ports(s)
 	s.supervisor = supervisor.New(supervisor.Options{
-		Records: st.Sessions(), Resolver: s.planner, Ports: ports, Capacity: s.machine.Slots,
+		Records: st.Sessions(), Resolver: s.planner, Ports: ports, Capacity: s.machine.Slots, Quota: s.quotas.sessions,
 		Engine: containers, Nonce: st.Nonce, BootID: adapt.BootID(),
 		Files: st.Sessions(), KeepRecords: cfg.Sessions.KeepRecords,
 		Inventories: s.inventories(st, cfg.Resources.Group), Grace: cfg.Sessions.LeftoverGrace,
@@ -139,7 +141,7 @@ func (d *daemon) ports(s *sessions) (launch.Ports, *adapt.Containers) {
 		Images: images,
 		Clones: &adapt.Clones{
 			Host: s.host, Schemes: cfg.Git.Schemes, InsteadOf: cfg.Git.InsteadOf, Timeout: cfg.Git.Timeout,
-			MemoryBytes: int64(cfg.Git.Memory), CAFile: cfg.Git.CAFile,
+			MemoryBytes: int64(cfg.Git.Memory), CAFile: cfg.Git.CAFile, CacheMax: int64(cfg.Git.CacheMax),
 		},
 		Scratches:  &adapt.Scratches{Host: s.host},
 		Binds:      &adapt.Binds{Host: s.host, Binder: s.binder},
@@ -233,10 +235,10 @@ func fixedUser(text string) (*plan.User, error) {
 func (s *sessions) routes(templates *catalog.Catalog) *server.Sessions {
 	requests := adapt.Requests{Supervisor: s.supervisor, Resolver: s.planner}
 	return &server.Sessions{
-		Launcher: requests, Planner: requests, Finder: s.supervisor, Ender: s.supervisor, Renamer: s.supervisor,
+		Launcher: requests, Planner: requests, Finder: s.supervisor, Ender: s.supervisor, Renamer: s.supervisor, Restarter: s.supervisor,
 		Saver: adapt.Saver{Supervisor: s.supervisor, Catalog: templates}, Usage: adapt.Usage{Groups: s.groups},
-		Events: s.supervisor,
-		Init:   s.inits, Copier: s.inits, Logs: s.inits.Open,
+		Events: s.supervisor, Queue: s.supervisor,
+		Init: s.inits, Copier: s.inits, Logs: s.inits.Open,
 		Files: func(rec session.Record) (string, *time.Time) {
 			scratch := s.host.State.User(rec.Owner).Scratch(rec.ID)
 			if rec.Ended == nil {

@@ -38,6 +38,8 @@ type world struct {
 	stall *imagetest.Registry
 	// commits are the tips of the branches 22.03 and main of the sample's repository.
 	commit, tip string
+	// kept is the commit before the tip of main of the repository team/kept.
+	kept string
 }
 
 // TestSessionScripts tells the stories of sessions over a real engine. They are run by root: alice and bob are two users
@@ -50,6 +52,7 @@ type world struct {
 //	                                             talk to; the state is where nothing-left looks from then on
 //	fetched REPOSITORY COUNT...                  how often an engine got each layer of it from $REGISTRY or $LOGIN
 //	asked REPOSITORY:TAG COUNT                   how often an engine asked what it is
+//	git-asked REPOSITORY REFS PACKS              how often $GIT was asked for its branches, and for objects
 //	docker ARG...                                the engine's own command
 //	image NAME PROGRAM...                        an image of that name, with those files of the script in /bin; or arm64
 //	[emulates-arm64]                             condition: this machine runs programs for arm64 by qemu
@@ -60,7 +63,9 @@ type world struct {
 //	                                             networks, mounts, directories, child processes
 //	$STALL                                       a registry that sends half of a layer, and then nothing
 //	$REGISTRY, $LOGIN                            registries: the second one wants alice and sesame
-//	$CPUS                                        how many cores there are
+//	$CPUS, $QUARTER                              how many cores there are, and a fourth of them
+//	$JOBS                                        how many jobs are many: 40, or AGENTD_JOBS
+//	$KEPT                                        of team/kept on $GIT: the commit before the tip of main
 //	$COMMIT, $TIP                                of the sample's repository: of the branch 22.03, and of main
 func TestSessionScripts(t *testing.T) {
 	engine := testenv.Engine(t)
@@ -90,6 +95,7 @@ func TestSessionScripts(t *testing.T) {
 			"count":        w.count,
 			"fetched":      w.hosts.fetched,
 			"asked":        w.hosts.asked,
+			"git-asked":    w.gitAsked,
 			"docker":       w.hosts.docker,
 			"image":        w.hosts.image,
 		},
@@ -118,6 +124,9 @@ func newWorld(t *testing.T, engine *testenv.DockerEngine) *world {
 	w.tip = repo.Commit("on main", map[string]string{"README.md": "main\n"})
 	secret := gittest.New(t, dir, "team/secret")
 	secret.Commit("first", map[string]string{"README.md": "secret\n"})
+	kept := gittest.New(t, dir, "team/kept")
+	w.kept = kept.Commit("first", map[string]string{"README.md": "one\n"})
+	kept.Commit("second", map[string]string{"README.md": "two\n"})
 	w.git = gittest.Serve(t, dir)
 	w.git.Wrap(func(git http.Handler) http.Handler {
 		git = hanging(git)
@@ -143,10 +152,13 @@ func (w *world) setup(env *testscript.Env) error {
 	env.Setenv("LOGIN", w.login.Host())
 	env.Setenv("COMMIT", w.commit)
 	env.Setenv("TIP", w.tip)
+	env.Setenv("KEPT", w.kept)
 	if err := w.hosts.setup(env); err != nil {
 		return err
 	}
 	env.Setenv("CPUS", strconv.Itoa(runtime.NumCPU()))
+	env.Setenv("QUARTER", strconv.FormatFloat(float64(runtime.NumCPU())/4, 'f', -1, 64))
+	env.Setenv("JOBS", cmp.Or(os.Getenv("AGENTD_JOBS"), "40"))
 	text := fmt.Sprintf(`agent: {id: story, scaling_group: default}
 state_dir: %[1]s/state
 runtime_dir: %[1]s/run

@@ -44,13 +44,16 @@ Ctrl-C ends the waiting, not the session: it says how to go on or cancel.
 
 Exit status: 0 it runs; 1 it failed; 6 --max-wait is over; 130 interrupted. With
 --wait the job's own, and 125 if the session never ran or for any failure of
-ours.`,
+ours; for an array 0 if all ended well, else 1.`,
 		Example: strings.ReplaceAll(`  PATH template1234
   PATH template1234 --name try-1 \
       -r mem=8g -e LEVEL=debug -v results:/home/work/results
 
   # A batch job, and its exit status
   PATH train --type batch -c 'make test' --wait --rm
+
+  # Twenty of them, four at a time, after another one has ended well
+  PATH train --array 1-20%4 --depends prepare
 
   # What would be done, and where each value comes from
   PATH template1234 --dry-run`, "PATH", path),
@@ -84,6 +87,9 @@ func (a *app) launch(ctx context.Context, c *client.Client, f *format, req api.L
 	b := bringing{app: a, c: c, req: req, key: rand.Text(), show: show}
 	s, err := b.up(ctx)
 	show.done()
+	if err == nil && req.Array != nil {
+		return a.launchArray(ctx, c, f, b.array, l)
+	}
 	if err == nil && l.wait && !s.Status.Final() {
 		var info api.SessionInfo
 		if info, err = a.until(ctx, c, s.ID, finished); err == nil {

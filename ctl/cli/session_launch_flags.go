@@ -23,6 +23,7 @@ type launchFlags struct {
 	domain, project, clustered string
 
 	overrides plan.Overrides
+	queue     queueFlags
 }
 
 // add gives cmd all of them. The words are Backend.AI's.
@@ -59,7 +60,8 @@ func (l *launchFlags) add(cmd *cobra.Command) {
 	f.BoolVar(&l.enqueue, "enqueue-only", false, "do not wait until it runs")
 	f.IntVar(&l.maxWait, "max-wait", 0, "wait for at most that many `seconds` until it runs")
 	f.BoolVar(&l.wait, "wait", false, "wait until it has ended, and end with the job's exit status")
-	f.BoolVar(&l.remove, "rm", false, "with --wait: remove it afterwards, with its logs and files")
+	f.BoolVar(&l.remove, "rm", false, "remove it soon after its end, with its logs and files; with --wait at once")
+	l.queue.add(cmd)
 	f.BoolVar(&l.dry, "dry-run", false, "only show what would be done, and where each value comes from")
 	f.StringVarP(&l.domain, "domain", "d", "default", "only default: this agent is one machine")
 	f.StringVarP(&l.project, "group", "g", "default", "only default: this agent is one machine")
@@ -106,10 +108,13 @@ func (l *launchFlags) request(cmd *cobra.Command, a *app, template string) (api.
 		text := string(doc.Text)
 		o.Bootstrap = &text
 	}
-	return api.LaunchRequest{
+	req := api.LaunchRequest{
 		Template: template, Revision: l.revision, Overrides: *o, NoReuse: l.noReuse, EnqueueOnly: l.enqueue,
-		MaxWait: l.maxWait,
-	}, nil
+		// Whoever waits for the end removes it when he has seen it.
+		MaxWait: l.maxWait, Remove: l.remove && !l.wait,
+	}
+	err := l.queue.request(cmd, a.now(), &req)
+	return req, err
 }
 
 // check refuses what needs no agentd to be refused.
@@ -129,8 +134,6 @@ func (l *launchFlags) check(cmd *cobra.Command) error {
 		return usage(cmd, "--pull %q: want %s", o.PullPolicy, strings.Join(pullPolicies(), ", "))
 	case l.maxWait < 0:
 		return usage(cmd, "--max-wait %d is not a number of seconds", l.maxWait)
-	case l.remove && !l.wait:
-		return usage(cmd, "--rm needs --wait: what runs on cannot be removed")
 	}
 	if _, err := resource.ParseDuration(l.timeout); err != nil && l.timeout != "" {
 		return usage(cmd, "--timeout: %s", err.Error())

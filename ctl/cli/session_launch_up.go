@@ -19,6 +19,8 @@ type bringing struct {
 	show progress
 	// id is the session's, from the first event on.
 	id string
+	// array are all sessions of a launch that asked for several.
+	array []api.Session
 	// created is false if a living session was given back.
 	created bool
 	// accepted is true once agentd has begun to answer.
@@ -63,7 +65,7 @@ func (b *bringing) once(ctx context.Context) (api.Session, error) {
 		}
 		if e.Kind == api.EventSession && e.Session != nil {
 			// The launch of an earlier connection is ours.
-			b.created = e.Created || again
+			b.created, b.array = e.Created || again, e.Array
 			return *e.Session, nil
 		}
 		b.show.show(e)

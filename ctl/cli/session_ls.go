@@ -18,7 +18,8 @@ func (a *app) sessionList() *cobra.Command {
 		Aliases: []string{"ps", "list"},
 		Short:   "List sessions",
 		Long: `List your living sessions, newest first; with --all those that have ended too,
-as long as agentd keeps them.`,
+as long as agentd keeps them. A number behind the status is the place in the
+queue; ctl session why tells what a session waits for.`,
 		Example: `  ctl session ls
   ctl session ls --all
 
@@ -107,7 +108,11 @@ func (a *app) sessionTable(q api.SessionQuery, sessions []api.Session) *table {
 	}
 	now := a.now()
 	for _, s := range sessions {
-		row := []string{s.Name, s.ID, string(s.Status), s.Type, s.Image, when(s.CreatedAt, now)}
+		status := string(s.Status)
+		if s.Position > 0 {
+			status += " #" + strconv.Itoa(s.Position)
+		}
+		row := []string{s.Name, s.ID, status, s.Type, s.Image, when(s.CreatedAt, now)}
 		if q.Ended {
 			row = append(row, outcome(s))
 		}

@@ -16,7 +16,8 @@ func (a *app) sessionTerminate() *cobra.Command {
 		Short:   "End sessions",
 		Long: `End sessions, and wait until they have ended. What runs in them is asked to
 end, and killed when its grace is over (sessions.stop_grace of the agent); with
---force at once. A session that does not run yet is cancelled.
+--force at once. A session that does not run yet is cancelled. The name or id of
+an array stands for all its sessions.
 
 Logs and files stay until rm, or until the agent's time for them is over. One
 that has ended already is no error.`,
@@ -34,7 +35,11 @@ that has ended already is no error.`,
 	noWait := cmd.Flags().Bool("no-wait", false, "do not wait until they have ended")
 	f := addOutput(cmd, formatText, formatTable, formatJSON, formatYAML, formatName)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		done, err := a.terminate(cmd.Context(), a.client(), args, *force, !*noWait)
+		refs, _, err := a.members(cmd.Context(), a.client(), args)
+		if err != nil {
+			return err
+		}
+		done, err := a.terminate(cmd.Context(), a.client(), refs, *force, !*noWait)
 		if printErr := a.sessions(f, done, terminated); printErr != nil && err == nil {
 			err = printErr
 		}

@@ -19,12 +19,13 @@ func (a *app) sessionWait() *cobra.Command {
 		Aliases: []string{"watch"},
 		Short:   "Wait until sessions have ended, or reached a status",
 		Long: `Wait until the sessions have ended or, with --for, have reached a status or one
-that comes after it. It outlasts a restart of agentd.
+that comes after it. It outlasts a restart of agentd. The name or id of an array
+stands for all its sessions.
 
 Exit status: for one session without --for the job's own, and 125 for all else:
-the session never ran, its end was not seen, the time is over. For several, or
-with --for: 0, and 1 if one ended without ever being in that status, 6 if the
-time is over.`,
+the session never ran, its end was not seen, the time is over. For an array: 0
+if all ended well, else 1. For several, or with --for: 0, and 1 if one ended
+without ever being in that status, 6 if the time is over.`,
 		Example: `  # The exit status of a batch job
   ctl session wait train-1; echo $?
 
@@ -50,12 +51,18 @@ time is over.`,
 				return err
 			}
 		}
-		done, err := a.waitAll(ctx, args, wanted, status)
+		refs, array, err := a.members(ctx, a.client(), args)
+		if err != nil {
+			return err
+		}
+		done, err := a.waitAll(ctx, refs, wanted, status)
 		if printErr := a.sessions(f, done, ending); printErr != nil && err == nil {
 			err = printErr
 		}
 		switch {
-		case status != "" || len(args) > 1:
+		case array && err == nil && status == "":
+			return allWell(done)
+		case status != "" || len(refs) != 1 || len(args) > 1:
 			return err
 		case err != nil:
 			return ofOurs{err}

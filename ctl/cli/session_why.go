@@ -64,6 +64,9 @@ did; below it, what to do about it, if there is something.`,
 func why(s api.SessionInfo) (text, fix string) {
 	switch s.Status {
 	case session.Pending:
+		if s.Waiting != "" {
+			return "waits: " + oneLine(s.Waiting) + place(s.Session), ""
+		}
 		return "is accepted, and about to be prepared", ""
 	case session.Preparing:
 		return "is being prepared: " + preparing(s.Plan), "to watch it: ctl session events -f " + s.ID
@@ -71,7 +74,7 @@ func why(s api.SessionInfo) (text, fix string) {
 		return "waits for its image " + s.Image, "to watch it: ctl session events -f " + s.ID
 	case session.Prepared:
 		fix = "ctl session ls shows what holds it; ctl system info, how much there is"
-		return "waits for room: " + cmp.Or(oneLine(s.Waiting), "its turn comes next"), fix
+		return "waits for room: " + cmp.Or(oneLine(s.Waiting), "its turn comes next") + place(s.Session), fix
 	case session.Creating:
 		if s.Plan.Steps.Bootstrap != "" {
 			return "waits for its bootstrap to end", "to watch it: ctl session logs -f " + s.ID
@@ -83,6 +86,9 @@ func why(s api.SessionInfo) (text, fix string) {
 		return fmt.Sprintf("is ending (%s); what runs in it has %s to go", cmp.Or(s.Reason, "asked"),
 			s.Plan.Steps.StopGrace), "at once: ctl session terminate --force " + s.ID
 	case session.Cancelled:
+		if s.Reason == session.ReasonDependency {
+			return "was cancelled: it " + lastMessage(s), "again, once that is mended: ctl session relaunch " + s.ID
+		}
 		return "was cancelled before it ran", "again: ctl session relaunch " + s.ID
 	case session.Error:
 		return whyFailed(s)
@@ -90,6 +96,14 @@ func why(s api.SessionInfo) (text, fix string) {
 		return whyEnded(s)
 	}
 	return "is " + string(s.Status), ""
+}
+
+// place says how many are before a session in the queue.
+func place(s api.Session) string {
+	if s.Position <= 1 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d are before it in the queue)", s.Position-1)
 }
 
 // preparing names what is made ready before the image is there.

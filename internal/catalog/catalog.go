@@ -65,6 +65,8 @@ type Keeping struct {
 	Deleted time.Duration
 	// Revisions is the number of revisions kept of a template, at least 1.
 	Revisions int
+	// Most is how many living templates an owner may have; 0 for no bound.
+	Most int
 }
 
 // Options are what a [Catalog] needs beside its repository; the zero value is right outside tests.

@@ -24,6 +24,9 @@ func (c *Catalog) Copy(
 	if err := c.freeName(head.Owner, name, ""); err != nil {
 		return api.Written{}, err
 	}
+	if err := c.room(head.Owner, 1); err != nil {
+		return api.Written{}, err
+	}
 	base, err := c.first(head.Owner, caller, template.CauseCopy(head.Name))
 	if err != nil {
 		return api.Written{}, err

@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"agentd/internal/api"
@@ -55,7 +56,24 @@ func (c *Catalog) putAll(
 		}
 		changes = append(changes, ch)
 	}
+	news := slices.DeleteFunc(slices.Clone(changes), func(ch change) bool { return ch.exists })
+	if err := c.room(uid, len(news)); err != nil {
+		return api.WrittenList{}, err
+	}
 	return c.commit(changes)
+}
+
+// room refuses more templates than an owner may have.
+func (c *Catalog) room(owner uint32, more int) error {
+	most := c.keeping().Most
+	if most == 0 || more == 0 {
+		return nil
+	}
+	if have := len(c.repo.List(owner, false, "", "", most+1)); have+more > most {
+		return errs.New(errs.Forbidden, "%d more templates: the quota is %d, and there are %d", more, most, have).
+			WithHint("delete some that are no longer needed: ctl sesstpl delete NAME")
+	}
+	return nil
 }
 
 // namesFree lists every name that stands twice in the documents or, unless update is allowed, is taken.

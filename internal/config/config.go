@@ -22,6 +22,7 @@ type Config struct {
 	Sessions   Sessions  `yaml:"sessions"`
 	Templates  Templates `yaml:"templates"`
 	Resources  Resources `yaml:"resources"`
+	Quotas     Quotas    `yaml:"quotas"`
 	HostPaths  HostPaths `yaml:"host_paths"`
 	Git        Git       `yaml:"git"`
 	Audit      Audit     `yaml:"audit"`
@@ -94,6 +95,19 @@ type Resources struct {
 type Reserve struct {
 	CPU resource.NanoCPU `yaml:"cpu"`
 	Mem resource.Bytes   `yaml:"mem"`
+}
+
+// Quotas bound what one user has; 0 means no bound.
+type Quotas struct {
+	// Sessions, CPU, Mem and Slots bound what his sessions hold at a time: beyond them they wait.
+	Sessions int              `yaml:"sessions" min:"0" max:"1000000" reload:"yes"`
+	CPU      resource.NanoCPU `yaml:"cpu" reload:"yes"`
+	Mem      resource.Bytes   `yaml:"mem" reload:"yes"`
+	Slots    map[string]int   `yaml:"slots" min:"0" max:"1000000" reload:"yes"`
+	// Pending bounds how many wait, Templates and VFolderBytes what he keeps: beyond them requests are refused.
+	Pending      int            `yaml:"pending" min:"0" max:"1000000" reload:"yes"`
+	Templates    int            `yaml:"templates" min:"0" max:"1000000" reload:"yes"`
+	VFolderBytes resource.Bytes `yaml:"vfolder_bytes" reload:"yes"`
 }
 
 // HostPaths are the host's files and directories that sessions may mount.

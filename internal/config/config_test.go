@@ -19,7 +19,7 @@ import (
 
 const (
 	reference = "../../configs/agentd.yaml"
-	topKeys   = "agent, socket, state_dir, runtime_dir, engine, sessions, templates, resources, host_paths, git, audit, log"
+	topKeys   = "agent, socket, state_dir, runtime_dir, engine, sessions, templates, resources, quotas, host_paths, git, audit, log"
 )
 
 func rootDefault() Config { return Default(0, "box", os.Getenv) }
@@ -134,6 +134,13 @@ func keyTests() map[string]struct{ good, want, bad, problem string } {
 		"resources.reserve.mem":      {"0m", "0b", "all", not(resource.ParseBytes("all"))},
 		"resources.gpus":             {"none", "none", "0", `must be auto or none, not "0"`},
 		"resources.group":            {"agentd_b", "agentd_b", "a-b", `must be a name of small letters, digits and _, not "a-b"`},
+		"quotas.sessions":            {"4", "4", "-1", "must be at least 0"},
+		"quotas.cpu":                 {"1.5", "1.5", "two", not(resource.ParseCPU("two"))},
+		"quotas.mem":                 {"1g", "1g", "all", not(resource.ParseBytes("all"))},
+		"quotas.slots":               {"{cuda.device: 1}", "map[cuda.device:1]", "{cuda.device: -1}", "must be at least 0"},
+		"quotas.pending":             {"10", "10", "1.5", `must be a whole number, not "1.5"`},
+		"quotas.templates":           {"10", "10", "-1", "must be at least 0"},
+		"quotas.vfolder_bytes":       {"1g", "1g", "all", not(resource.ParseBytes("all"))},
 		"host_paths.named":           {"{data: {path: /d, readonly: true}}", "map[data:{/d true}]", "{data: {readonly: yes}}", `must be true or false, not "yes"`},
 		"host_paths.allow":           {"[~/x, /srv]", "[~/x /srv]", "[rel]", `must be ~ or an absolute path, not "rel"`},
 		"git.timeout":                {"1m", "1m0s", "0", "must be at least 1s"},

@@ -28,6 +28,7 @@ func Default(uid int, hostname string, getenv func(string) string) Config {
 		},
 		Templates: Templates{KeepDeleted: 720 * time.Hour, KeepRevisions: 100},
 		Resources: Resources{Reserve: Reserve{Mem: 256 * resource.MiB}, GPUs: "auto", Group: "agentd"},
+		Quotas:    Quotas{Pending: 5000, Slots: map[string]int{}},
 		HostPaths: HostPaths{Named: map[string]HostPath{}, Allow: []string{"~"}},
 		Git: Git{
 			Timeout: 10 * time.Minute, Memory: 512 * resource.MiB, CacheMax: 5 * resource.GiB,

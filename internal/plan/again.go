@@ -49,6 +49,9 @@ func (p Plan) Again(origin []Provenance) template.Template {
 			t.Extension.Git.Depth = c.Depth
 		}
 	}
+	if p.Retry != nil {
+		t.Extension.Retry = &template.Retry{Max: p.Retry.Max, On: p.Retry.On}
+	}
 	if p.Steps.StartupFromImage {
 		t.Extension.StartupFrom = template.StartupFromImage
 	}
@@ -146,6 +149,7 @@ func extension(x template.Extension) any {
 	written := func(d time.Duration) string { return d.String() }
 	set("network", x.Network, x.Network == template.NetworkNone)
 	set("tty", true, x.TTY)
+	set("retry", x.Retry, x.Retry != nil)
 	set("timeout", written(x.Timeout), x.Timeout > 0)
 	set("startup_from", x.StartupFrom, x.StartupFrom != "")
 	set("git", x.Git, x.Git != template.ExtensionGit{})

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -60,6 +61,12 @@ type Identity struct {
 	SessionID string
 	UserName  string
 	ImageID   string
+	// ArrayID is empty for a session of its own; ArrayIndex and ArrayCount are its number in an array, and how many there
+	// are.
+	ArrayID                string
+	ArrayIndex, ArrayCount int
+	// Attempt counts from 1.
+	Attempt int
 }
 
 // Environment is the whole environment of the session's processes: image < agent < template < flags, and ours above all.
@@ -97,5 +104,15 @@ func (p Plan) Environment(imageEnv []string, id Identity) []Variable {
 		"BACKENDAI_CLUSTER_LOCAL_RANK": "0",
 		"BACKENDAI_PERSISTENT_PATHS":   strings.Join(targets, ":"),
 	})
+	if id.ArrayID != "" {
+		maps.Copy(merged, map[string]string{
+			"BACKENDAI_ARRAY_ID":    id.ArrayID,
+			"BACKENDAI_ARRAY_INDEX": strconv.Itoa(id.ArrayIndex),
+			"BACKENDAI_ARRAY_COUNT": strconv.Itoa(id.ArrayCount),
+		})
+	}
+	if id.Attempt > 1 {
+		merged["BACKENDAI_ATTEMPT"] = strconv.Itoa(id.Attempt)
+	}
 	return sortedEnv(merged)
 }

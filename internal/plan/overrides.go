@@ -17,6 +17,9 @@ type Overrides struct {
 	// Timeout is a duration as the template writes it; "0" means none.
 	Timeout *string `json:"timeout,omitempty"`
 
+	// Retry replaces the template's; a Max of 0 means never.
+	Retry *Retry `json:"retry,omitempty"`
+
 	Env       map[string]*string `json:"environ,omitempty" doc:"null removes a variable of the template"`
 	Mounts    map[string]*string `json:"mounts,omitempty" doc:"key to TARGET or TARGET:ro; null removes a mount"`
 	Resources map[string]*string `json:"resources,omitempty" doc:"null removes a slot of the template"`

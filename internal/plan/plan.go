@@ -23,6 +23,8 @@ type Plan struct {
 	Limits   Limits     `json:"limits"`
 	Network  string     `json:"network"`
 	Steps    Steps      `json:"steps"`
+	// Retry is nil if the session is not tried again.
+	Retry *Retry `json:"retry,omitempty"`
 	// Keep is how long the session's files outlive it.
 	Keep time.Duration `json:"keep"`
 	// Notes are what the author should know: what of the image is not used, what will be fetched and why.
@@ -147,6 +149,14 @@ type Limits struct {
 type Device struct {
 	Slot  string `json:"slot"`
 	Count int64  `json:"count"`
+}
+
+// Retry says how often, and after what, a batch session is tried again.
+type Retry struct {
+	// Max is the number of further tries.
+	Max int `json:"max" minimum:"0" maximum:"100"`
+	// On lists the causes: oom, lost, timeout, failure, or an exit code; empty means failure.
+	On []string `json:"on,omitempty"`
 }
 
 // Steps are the scripts and their bounds.

@@ -31,6 +31,7 @@ func Resolve(in Input) (Resolved, error) {
 	r.mounts()
 	r.limits()
 	r.steps()
+	r.retry()
 	r.policy()
 	if r.refused != nil {
 		return Resolved{}, r.refused

@@ -17,6 +17,10 @@ const (
 	// ReasonEngine is that of a session whose container the Docker Engine ended because it was itself stopped or started.
 	ReasonEngine = "engine-restart"
 	ReasonStep   = "step-failed"
+	// ReasonDependency is that of a session that was cancelled because one that it depends on did not end well.
+	ReasonDependency = "dependency"
+	// ReasonRetry is that of a session that goes back into the queue to be tried again.
+	ReasonRetry = "retry"
 )
 
 // Enter moves the record to the next status and adds the line to its history. A transition that is not in the table is

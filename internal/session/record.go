@@ -23,6 +23,7 @@ type Record struct {
 	Plan           plan.Plan         `json:"plan"`
 	Provenance     []plan.Provenance `json:"provenance"`
 	Created        time.Time         `json:"created_at"`
+	Queue          Queue             `json:"queue"`
 
 	// Sequence counts the writes of the record; it orders them, whatever the clock did.
 	Sequence int          `json:"sequence"`
@@ -33,6 +34,8 @@ type Record struct {
 	ExitCode *int `json:"exit_code,omitempty"`
 	// Failure is set in ERROR: which step, why, and the end of its output.
 	Failure *Fault `json:"failure,omitempty"`
+	// Restart is true from the moment that the session is to begin anew until it does.
+	Restart bool `json:"restart,omitempty"`
 	// Stop is what was asked of a session that shall end; it outlives a restart of agentd.
 	Stop *Stop `json:"stop,omitempty"`
 
@@ -55,6 +58,11 @@ type Staged struct {
 	ImageDigest string `json:"image_digest,omitempty"`
 	// Commit is the hash that was checked out.
 	Commit string `json:"commit,omitempty"`
+	// CloneOrigin says how its objects came: "cache" (without the network), "current cache" (the host was asked where its
+	// branches are), "updated cache" (what was new was fetched), "host" (all was). CloneCopied says how they got from the
+	// owner's cache into the clone: "reflink" or "copy". Both are empty where there is no cache.
+	CloneOrigin string `json:"clone_origin,omitempty"`
+	CloneCopied string `json:"clone_copied,omitempty"`
 	// Binds are names of what the binder holds, one a mount of the plan.
 	Binds       []string `json:"binds,omitempty"`
 	ContainerID string   `json:"container_id,omitempty"`

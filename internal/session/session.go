@@ -48,7 +48,8 @@ func transitions(from Status) []Status {
 	case Running:
 		return []Status{Terminating, Terminated}
 	case Terminating:
-		return []Status{Terminated, Error, Cancelled}
+		// PENDING: it is tried again.
+		return []Status{Terminated, Error, Cancelled, Pending}
 	case Terminated, Error, Cancelled:
 		return nil
 	}

@@ -19,7 +19,7 @@ func TestStatus_Transitions(t *testing.T) {
 		session.Prepared:    {session.Creating, session.Error, session.Cancelled},
 		session.Creating:    {session.Running, session.Terminating, session.Error, session.Cancelled},
 		session.Running:     {session.Terminating, session.Terminated},
-		session.Terminating: {session.Terminated, session.Error, session.Cancelled},
+		session.Terminating: {session.Terminated, session.Error, session.Cancelled, session.Pending},
 		session.Terminated:  nil, session.Error: nil, session.Cancelled: nil,
 	}
 	for _, from := range session.Statuses() {

@@ -17,8 +17,18 @@ func (s *Supervisor) Find(caller identity.Caller, ref string) (session.Record, s
 	if err != nil {
 		return session.Record{}, "", err
 	}
-	return l.snapshot(), s.ledger.why(l.id), nil
+	why, _ := s.admission.why(l.id)
+	return l.snapshot(), why, nil
 }
+
+// Position is the place of a session in the queue, from 1; 0 for one that is not in line.
+func (s *Supervisor) Position(id string) int {
+	_, position := s.admission.why(id)
+	return position
+}
+
+// Depths is how many sessions of all users wait for what.
+func (s *Supervisor) Depths() map[string]int { return s.admission.depths() }
 
 // Follow is [Supervisor.Find] for somebody who waits: the channel is closed when the session has ended.
 func (s *Supervisor) Follow(caller identity.Caller, ref string) (session.Record, <-chan struct{}, error) {
@@ -93,6 +103,9 @@ func (s *Supervisor) Remove(ctx context.Context, caller identity.Caller, ref str
 
 // forget removes the record with all that the session has kept.
 func (s *Supervisor) forget(l *live, rec session.Record) error {
+	if err := s.bequeath(rec); err != nil {
+		return err
+	}
 	if err := s.o.Records.Remove(rec.Owner, rec.ID); err != nil {
 		return err
 	}

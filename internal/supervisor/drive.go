@@ -9,7 +9,6 @@ import (
 
 	"agentd/internal/errs"
 	"agentd/internal/launch"
-	"agentd/internal/plan"
 	"agentd/internal/session"
 )
 
@@ -20,22 +19,35 @@ var errStopped = errs.New(errs.Canceled, "ended by its user before it ran") //no
 // early only when agentd stops.
 func (s *Supervisor) drive(l *live) {
 	defer close(l.done)
+	for s.once(l) {
+		if !s.again(l) {
+			return
+		}
+	}
+	if s.life.Err() == nil {
+		s.clean(l)
+	}
+}
+
+// once takes a session through one try, and reports whether another one is due.
+func (s *Supervisor) once(l *live) (again bool) {
 	rec := l.snapshot()
+	if rec.Due() {
+		return true
+	}
 	if !rec.Status.Final() && rec.Status != session.Terminating && !rec.Begun() {
 		if err := s.bringUp(l); err != nil {
 			s.failed(l, err)
 		}
 	}
 	if s.life.Err() != nil {
-		return
+		return false
 	}
 	if !l.snapshot().Status.Final() {
 		s.watch(l)
 	}
-	if s.life.Err() != nil {
-		return
-	}
-	s.clean(l)
+	rec = l.snapshot()
+	return s.life.Err() == nil && rec.Due()
 }
 
 // Bounds of a launch whose engine does not answer: how often it is done again, and how long the engine is waited for.
@@ -89,6 +101,10 @@ func (s *Supervisor) awaitEngine(ctx context.Context) bool {
 
 // launchOnce fetches, waits for slots, creates and starts. A launch that had its slots before keeps them.
 func (s *Supervisor) launchOnce(ctx context.Context, l *live) error {
+	err := s.admission.awaitFetch(ctx, l.id, func(why string) { s.hub.note(l.snapshot(), why) })
+	if err != nil {
+		return err
+	}
 	if l.snapshot().Status == session.Pending {
 		if err := s.pass(l, session.Preparing); err != nil {
 			return err
@@ -115,10 +131,9 @@ func (s *Supervisor) waitForSlots(ctx context.Context, l *live) error {
 	if err != nil {
 		return err
 	}
-	s.ledger.resize(capacity)
 	rec := l.snapshot()
 	var saved error
-	err = s.ledger.acquire(ctx, l.id, plan.Demand(rec.Plan.Limits), func(why string) {
+	err = s.admission.acquire(ctx, l.id, capacity, func(why string) {
 		// It may wait for long: what was fetched is remembered.
 		saved = l.attempt.Commit(func(*session.Record) {})
 		s.hub.note(rec, why)
@@ -144,8 +159,11 @@ func (s *Supervisor) failed(l *live, err error) {
 		return
 	}
 	next, reason, message := session.Error, session.ReasonStep, err.Error()
+	s.admission.release(l.id)
 	if asked, _ := l.wanted(); asked {
 		next, reason, message = session.Cancelled, session.ReasonUser, "ended before it ran"
+	} else if errors.Is(err, errUnmet) {
+		next, reason, message = session.Cancelled, session.ReasonDependency, s.unmet(l.snapshot())
 	} else {
 		l.attempt.Change(func(r *session.Record) { r.Failure = faultOf(err) })
 	}
@@ -171,24 +189,13 @@ func faultOf(err error) *session.Fault {
 // whose end nobody confirmed may be running.
 func (s *Supervisor) clean(l *live) {
 	if l.snapshot().Cleaned {
-		s.ledger.release(l.id)
+		s.admission.release(l.id)
 		return
 	}
-	for pause := firstPause; ; pause = min(2*pause, longPause) {
-		err := s.cleanOnce(l)
-		if err == nil {
-			break
-		}
-		l.block(err)
-		if s.life.Err() != nil {
-			return
-		}
-		s.o.Log.Error("clean up after a session; it will be tried again", "session", l.id, "in", pause, "error", err)
-		if !sleep(s.life, pause) {
-			return
-		}
+	if !s.takeDown(l, func(r *session.Record) { r.Cleaned, r.Intent = true, "" }) {
+		return
 	}
-	s.ledger.release(l.id)
+	s.admission.release(l.id)
 	rec := l.snapshot()
 	s.hub.changed(rec)
 	s.retention.add(rec)
@@ -197,11 +204,25 @@ func (s *Supervisor) clean(l *live) {
 // longPause bounds the pause between two tries to clean up.
 const longPause = 30 * time.Second
 
-func (s *Supervisor) cleanOnce(l *live) error {
-	if err := launch.Down(s.life, l.attempt, launch.Steps()); err != nil {
-		return err
+// takeDown undoes what the launch made and puts that on record, however long it takes; false means that agentd stops.
+func (s *Supervisor) takeDown(l *live, put func(*session.Record)) bool {
+	for pause := firstPause; ; pause = min(2*pause, longPause) {
+		err := launch.Down(s.life, l.attempt, launch.Steps())
+		if err == nil {
+			err = l.attempt.Commit(put)
+		}
+		if err == nil {
+			return true
+		}
+		l.block(err)
+		if s.life.Err() != nil {
+			return false
+		}
+		s.o.Log.Error("clean up after a session; it will be tried again", "session", l.id, "in", pause, "error", err)
+		if !sleep(s.life, pause) {
+			return false
+		}
 	}
-	return l.attempt.Commit(func(r *session.Record) { r.Cleaned, r.Intent = true, "" })
 }
 
 // outcomeMessage says in words how a container ended.

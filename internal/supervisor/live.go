@@ -64,6 +64,7 @@ func (s *Supervisor) enter(l *live, next session.Status, reason, message string)
 	rec := l.snapshot()
 	s.hub.status(rec, message)
 	if next.Final() {
+		s.admission.outcome(rec.ID, outcomeOf(rec))
 		close(l.ended)
 		s.mu.Lock()
 		s.index.ended(l, rec)
@@ -97,6 +98,11 @@ func (l *live) ask(force bool, cause error) {
 	if l.cancelUp != nil {
 		l.cancelUp(cause)
 	}
+	l.wake()
+}
+
+// wake lets who drives the session look at what is asked for.
+func (l *live) wake() {
 	select {
 	case l.stop <- struct{}{}:
 	default:

@@ -24,6 +24,8 @@ type Request struct {
 	Again *session.Record
 	// NoReuse refuses to give back the living session of the same name and plan.
 	NoReuse bool
+	// Queue says when it starts, after what, and how often; see [Queueing].
+	Queue Queueing
 	// Key makes a launch that is sent twice one launch; optional.
 	Key     string
 	Secrets launch.Secrets
@@ -33,6 +35,8 @@ type Request struct {
 type Accepted struct {
 	Record  session.Record
 	Created bool
+	// Array are all sessions of an array, in their order; Record is the first of them.
+	Array []session.Record
 	// Sequence is the number of the last event before this session's first.
 	Sequence int64
 }
@@ -40,6 +44,13 @@ type Accepted struct {
 // Launch accepts a request durably and begins to work on it. It returns as soon as the session has a record: what comes
 // then is told as events.
 func (s *Supervisor) Launch(ctx context.Context, caller identity.Caller, req Request) (Accepted, error) {
+	after, err := s.dependencies(caller, req.Queue)
+	if err != nil {
+		return Accepted{}, err
+	}
+	if err := req.Queue.check(); err != nil {
+		return Accepted{}, err
+	}
 	resolved, secrets, err := s.o.Resolver.Resolve(ctx, caller, req)
 	if err != nil {
 		return Accepted{}, err
@@ -48,11 +59,18 @@ func (s *Supervisor) Launch(ctx context.Context, caller identity.Caller, req Req
 	if err != nil {
 		return Accepted{}, err
 	}
+	rec.Queue.After = after
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.hub.last()
 	if l, ok := s.index.byKey[idempotency{caller.UID, req.Key}]; ok && req.Key != "" {
-		return Accepted{Record: l.snapshot()}, nil
+		return s.acceptedLocked(l.snapshot()), nil
+	}
+	if err := s.withinQuota(rec.Owner, rec.Plan.Limits, req.Queue.Array.len()); err != nil {
+		return Accepted{}, err
+	}
+	if req.Queue.Array != nil {
+		return s.launchArrayLocked(req, rec, secrets, before) //nolint:contextcheck // the sessions outlive the request
 	}
 	if l, ok := s.index.byName[nameKey{rec.Owner, rec.Plan.Name}]; ok {
 		if req.Overrides.Name != "" {
@@ -60,20 +78,33 @@ func (s *Supervisor) Launch(ctx context.Context, caller identity.Caller, req Req
 		}
 		rec.Plan.Name = s.freeNameLocked(rec.Owner, rec.Plan.Name)
 	}
-	l := s.newLive(rec)
-	l.attempt.Secrets = secrets
+	rec.Queue.Sequence = s.admission.next()
 	if err := s.o.Records.Save(rec); err != nil {
 		return Accepted{}, err
 	}
-	s.index.add(l, rec)
-	s.hub.status(rec, "")
-	s.wg.Go(func() { s.drive(l) }) //nolint:contextcheck // the session outlives the request
+	s.beginLocked(rec, secrets) //nolint:contextcheck // the session outlives the request
 	return Accepted{Record: rec, Created: true, Sequence: before}, nil
 }
 
+// beginLocked lets a session live whose record is on disk.
+func (s *Supervisor) beginLocked(rec session.Record, secrets launch.Secrets) {
+	l := s.newLive(rec)
+	l.attempt.Secrets = secrets
+	s.index.add(l, rec)
+	s.hub.status(rec, "")
+	s.admission.enter(rec, false)
+	for _, dep := range rec.Queue.After {
+		s.meet(dep.ID)
+	}
+	s.wg.Go(func() { s.drive(l) })
+}
+
+// idBytes is how many random bytes an id has.
+const idBytes = 5
+
 // newRecord is a session that is accepted but for its record on disk.
 func (s *Supervisor) newRecord(caller identity.Caller, req Request, r plan.Resolved) (session.Record, error) {
-	id, err := s.randomHex(5)
+	id, err := s.randomHex(idBytes)
 	if err != nil {
 		return session.Record{}, err
 	}
@@ -86,7 +117,7 @@ func (s *Supervisor) newRecord(caller identity.Caller, req Request, r plan.Resol
 	rec := session.Record{
 		ID: id, Nonce: nonce, Owner: caller.UID, Submitter: caller.UID, OwnerName: r.OwnerName, Home: r.Home,
 		IdempotencyKey: req.Key, Plan: r.Plan, Provenance: r.Provenance, Created: s.o.Now().UTC(), Sequence: 1,
-		Result: session.Undefined,
+		Result: session.Undefined, Queue: req.Queue.of(r.Plan),
 	}
 	return rec, rec.Enter(session.Pending, s.o.Now(), "", "")
 }

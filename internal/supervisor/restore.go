@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"agentd/internal/plan"
 	"agentd/internal/session"
 )
 
@@ -18,8 +17,11 @@ func (s *Supervisor) Restore(context.Context) (int, error) {
 	}
 	slices.SortFunc(recs, func(a, b session.Record) int { return newest(b, a) })
 	living := 0
+	s.admission.pause()
+	defer s.admission.resume()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	defer s.meetLocked()
 	for _, rec := range recs {
 		l := s.newLive(rec)
 		l.restored = true
@@ -29,8 +31,11 @@ func (s *Supervisor) Restore(context.Context) (int, error) {
 			s.retention.add(rec)
 			continue
 		}
-		if rec.HoldsSlots() {
-			s.ledger.hold(rec.ID, plan.Demand(rec.Plan.Limits))
+		switch {
+		case rec.HoldsSlots():
+			s.admission.hold(rec)
+		case !rec.Status.Final():
+			s.admission.enter(rec, rec.Status == session.Prepared)
 		}
 		if rec.Stop != nil {
 			l.ask(rec.Stop.Forced, errStopped)

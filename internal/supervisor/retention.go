@@ -15,8 +15,12 @@ type files interface {
 	RemoveFiles(owner uint32, id string) error
 }
 
-// tryAgain is when a removal that failed is tried again.
-const tryAgain = time.Hour
+// removeAfter is how long a session that was to be removed after its end can still be asked about: whoever waited for it
+// wants to know how it ended.
+const removeAfter = 10 * time.Second
+
+// tryAgainIn is when a removal that failed is tried again.
+const tryAgainIn = time.Hour
 
 // retention knows what of the ended sessions is to be removed next: to ask for it costs nothing, however many there are.
 type retention struct {
@@ -42,6 +46,10 @@ func newRetention(keepRecords time.Duration) *retention {
 // add notes the dates of a session that has ended and is cleaned up. A record stays as long as its files.
 func (r *retention) add(rec session.Record) {
 	if rec.Ended == nil {
+		return
+	}
+	if rec.Queue.Remove {
+		r.push(date{at: rec.Ended.Add(removeAfter), id: rec.ID})
 		return
 	}
 	files := rec.Ended.Add(rec.Plan.Keep)
@@ -105,8 +113,8 @@ func (s *Supervisor) retain(ctx context.Context) {
 			}
 			if err := s.expire(d); err != nil {
 				s.o.Log.Error("remove what an ended session has left; it will be tried again", "session", d.id,
-					"in", tryAgain, "error", err)
-				d.at = steady().Add(tryAgain)
+					"in", tryAgainIn, "error", err)
+				d.at = steady().Add(tryAgainIn)
 				s.retention.push(d)
 			}
 		}

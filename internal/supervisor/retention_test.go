@@ -38,7 +38,7 @@ func TestRetention_FilesThenRecord(t *testing.T) {
 		m.set("files", errs.New(errs.NoSpace, "full"))
 		time.Sleep(2 * time.Hour)
 		m.set("files", nil)
-		time.Sleep(tryAgain)
+		time.Sleep(tryAgainIn)
 		synctest.Wait()
 		got, _, err := s.Find(alice(), rec.ID)
 		if err != nil || !got.FilesRemoved || !m.stored()[rec.ID].FilesRemoved {

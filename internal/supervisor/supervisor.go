@@ -87,7 +87,9 @@ type Options struct {
 	BootID string
 	Places Places
 	// Capacity is what there is of each slot; it is asked before a session waits for its own.
-	Capacity  func(ctx context.Context) (map[string]int64, error)
+	Capacity func(ctx context.Context) (map[string]int64, error)
+	// Quota is that of a user; nil means that nobody has one.
+	Quota     func(owner uint32) Quota
 	InitPath  string
 	Log       *slog.Logger
 	Now       func() time.Time
@@ -100,9 +102,9 @@ type Places func(owner uint32, id string) launch.Directories
 
 // Supervisor is safe for concurrent use.
 type Supervisor struct {
-	o      Options
-	hub    *hub
-	ledger *ledger
+	o         Options
+	hub       *hub
+	admission *admission
 
 	// life ends when agentd stops: the goroutines of the sessions end with it, the sessions do not.
 	life context.Context
@@ -131,7 +133,7 @@ func New(o Options) *Supervisor {
 	}
 	life, end := context.WithCancel(context.Background())
 	return &Supervisor{
-		o: o, hub: newHub(o.Now), ledger: newLedger(), life: life, end: end, index: newIndex(),
+		o: o, hub: newHub(o.Now), admission: newAdmission(o.Now, o.Quota), life: life, end: end, index: newIndex(),
 		retention: newRetention(o.KeepRecords), leftovers: newLeftovers(),
 	}
 }
@@ -139,5 +141,6 @@ func New(o Options) *Supervisor {
 // Close lets go of the sessions without touching them, and waits until nothing of them runs in this process.
 func (s *Supervisor) Close() {
 	s.end()
+	s.admission.close()
 	s.wg.Wait()
 }

@@ -117,7 +117,7 @@ func (m *machine) Ensure(
 }
 
 func (m *machine) Clone(
-	context.Context, plan.User, string, plan.Checkout, string, string, launch.Secrets, func(launch.Progress),
+	context.Context, uint32, plan.User, string, plan.Checkout, string, string, launch.Secrets, func(launch.Progress),
 ) (launch.Clone, error) {
 	return launch.Clone{}, nil
 }

@@ -7,7 +7,6 @@ import (
 	"agentd/internal/errs"
 	"agentd/internal/launch"
 	"agentd/internal/layout"
-	"agentd/internal/plan"
 	"agentd/internal/session"
 )
 
@@ -104,7 +103,7 @@ func (s *Supervisor) discard(ctx context.Context, l *live) error {
 func (s *Supervisor) adopt(ctx context.Context, l *live, sight Sight) error {
 	rec := l.snapshot()
 	if !rec.HoldsSlots() {
-		s.ledger.hold(rec.ID, plan.Demand(rec.Plan.Limits))
+		s.admission.hold(rec)
 	}
 	for _, next := range []session.Status{session.Preparing, session.Prepared, session.Creating} {
 		if rec := l.snapshot(); !rec.HoldsSlots() && rec.Status.May(next) {

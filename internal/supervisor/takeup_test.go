@@ -203,14 +203,14 @@ func TestClean_IsTriedAgain(t *testing.T) {
 		if _, err := s.Remove(t.Context(), alice(), rec.ID); !errs.Is(err, errs.Conflict) {
 			t.Errorf("rm of what is not cleaned up: %v", err)
 		}
-		if !s.ledger.holds(rec.ID) {
+		if !s.admission.holds(rec.ID) {
 			t.Error("its slots were given away, although its container may be running")
 		}
 		m.set("remove", nil)
 		time.Sleep(longPause)
 		synctest.Wait()
-		if got, _, err := s.Find(alice(), rec.ID); err != nil || !got.Cleaned || s.ledger.holds(rec.ID) {
-			t.Errorf("cleaned %v (%v), holds slots: %v", got.Cleaned, err, s.ledger.holds(rec.ID))
+		if got, _, err := s.Find(alice(), rec.ID); err != nil || !got.Cleaned || s.admission.holds(rec.ID) {
+			t.Errorf("cleaned %v (%v), holds slots: %v", got.Cleaned, err, s.admission.holds(rec.ID))
 		}
 	})
 }

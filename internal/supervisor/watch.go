@@ -112,7 +112,8 @@ func (w *watching) remaining() time.Duration {
 	if rec.Plan.Type != session.Interactive || limit == 0 {
 		return forever
 	}
-	return limit - w.s.o.Now().Sub(rec.Created)
+	// What it waited for its slots is not its own time.
+	return limit - w.s.o.Now().Sub(begun(rec, rec.Created))
 }
 
 // forever outlives every session.
@@ -209,7 +210,13 @@ func (w *watching) kill(ctx context.Context) {
 func (w *watching) ended(e Exit) {
 	rec := w.l.snapshot()
 	asked, _ := w.l.wanted()
+	if rec.Due() && !asked {
+		return
+	}
 	v := judge(rec, e, asked, w.timedOut)
+	if w.bootstrap == nil && !asked && w.s.tryAgain(w.l, v, e) {
+		return
+	}
 	w.l.attempt.Change(func(r *session.Record) {
 		r.ExitCode, r.Result = e.Code, v.result
 		if at := e.At.UTC(); !e.At.IsZero() {

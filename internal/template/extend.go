@@ -16,7 +16,8 @@ const (
 	maxLabelName   = 63
 	maxLabelValue  = 256
 	maxCloneDepth  = 1_000_000
-	maxRetries     = 100
+	// MaxRetries bounds [Retry].
+	MaxRetries = 100
 )
 
 func (o *object) extension() Extension {
@@ -117,7 +118,7 @@ func (o *object) retry() *Retry {
 	case !ok:
 		return nil
 	case m.value.kind == scalar:
-		return &Retry{Max: o.whole("retry", 1, maxRetries)}
+		return &Retry{Max: o.whole("retry", 1, MaxRetries)}
 	}
 	in := o.object(m.value, m.path, atRetry, m.off)
 	if in == nil {
@@ -125,10 +126,10 @@ func (o *object) retry() *Retry {
 	}
 	in.required("max", "how often a failed session is tried again")
 	x := &Retry{On: in.words("on")}
-	x.Max = in.whole("max", 1, maxRetries)
+	x.Max = in.whole("max", 1, MaxRetries)
 	on, _ := in.get("on")
 	for i, cause := range x.On {
-		if !isCause(cause) {
+		if !IsCause(cause) {
 			o.problem(on.value.items[i].off, index(on.path, i), "retry-cause",
 				"wants oom, lost, timeout, failure, or an exit code from 1 to 255, not %s", short(cause))
 		}
@@ -136,8 +137,8 @@ func (o *object) retry() *Retry {
 	return x
 }
 
-// isCause reports whether s is a cause of [Retry].
-func isCause(s string) bool {
+// IsCause reports whether s is a cause of [Retry].
+func IsCause(s string) bool {
 	if slices.Contains([]string{"oom", "lost", "timeout", "failure"}, s) {
 		return true
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"agentd/internal/layout"
 )
 
 // crowd is how many are launched at once.
@@ -41,12 +43,18 @@ type launches struct {
 type starter func(name string, s size) *exec.Cmd
 
 // launched compares launches, and the running of a command in what was launched.
-func (b *bench) launched(socket string) (err error) {
+func (b *bench) launched(socket string, state layout.State, clones bool) (err error) {
 	l := &launches{bench: b, socket: socket}
 	err = l.prepare()
 	defer func() { err = errors.Join(err, l.close()) }()
 	if err != nil {
 		return err
+	}
+	if clones {
+		return l.cloned(state)
+	}
+	if b.jobs {
+		return l.queued()
 	}
 	if err := l.execs(); err != nil {
 		return err
@@ -67,7 +75,10 @@ func (b *bench) launched(socket string) (err error) {
 			return err
 		}
 	}
-	return nil
+	if err := l.queued(); err != nil {
+		return err
+	}
+	return l.cloned(state)
 }
 
 // execs compares a command in a running session with one in a running container.

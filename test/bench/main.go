@@ -24,9 +24,11 @@ func main() {
 	docker := flag.String("docker", "docker", "docker's command line")
 	pairs := flag.Int("pairs", 20, "alternating `pairs` of each row, at least 10")
 	only := flag.Bool("launches", false, "measure sessions only")
+	clones := flag.Bool("clones", false, "measure sessions with a repository only")
+	jobs := flag.Bool("jobs", false, "measure the queue only")
 	many := flag.Int("templates", 10_000, "`number` of templates that is many")
 	flag.Parse()
-	if err := run(*bin, *docker, max(*pairs, 10), *many, *only); err != nil {
+	if err := run(*bin, *docker, max(*pairs, 10), *many, *only, *clones, *jobs); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -39,10 +41,12 @@ type bench struct {
 	docker string
 	dir    string
 	pairs  int
-	table  table
+	// jobs asks for the row of the queue only.
+	jobs  bool
+	table table
 }
 
-func run(bin, docker string, pairs, many int, only bool) (err error) {
+func run(bin, docker string, pairs, many int, only, clones, jobs bool) (err error) {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer cancel()
 	if bin, err = filepath.Abs(bin); err != nil {
@@ -53,7 +57,7 @@ func run(bin, docker string, pairs, many int, only bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, scratch.Remove(dir)) }()
-	b := &bench{ctx: ctx, bin: bin, docker: docker, dir: dir, pairs: pairs}
+	b := &bench{ctx: ctx, bin: bin, docker: docker, dir: dir, pairs: pairs, jobs: jobs}
 
 	// What was measured before a failure is worth having.
 	defer b.print(os.Stdout)
@@ -62,12 +66,12 @@ func run(bin, docker string, pairs, many int, only bool) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stopFew()) }()
-	if !only {
+	if !only && !clones && !jobs {
 		if err := b.templates(few, many); err != nil {
 			return err
 		}
 	}
-	if err := b.launched(few); err != nil {
+	if err := b.launched(few, b.state("few"), clones); err != nil {
 		return fmt.Errorf("launches: %w", err)
 	}
 	return nil
@@ -98,7 +102,8 @@ func (b *bench) agentd(name string, n int) (socket string, stop func() error, er
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", nil, err
 	}
-	d, err := daemon.New(filepath.Join(b.bin, "agentd"), dir)
+	d, err := daemon.NewWith(filepath.Join(b.bin, "agentd"), dir,
+		fmt.Sprintf("socket: {mode: \"0600\", group: \"%d\"}\ngit: {schemes: [http]}\n", os.Getgid()))
 	if err != nil {
 		return "", nil, err
 	}

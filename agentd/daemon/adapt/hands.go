@@ -60,10 +60,15 @@ func (h Hands) Prepare(u plan.User) error {
 // Folders finds the paths of vfolders for the planner.
 type Folders struct {
 	*vfolder.Folders
+	// Most is how many bytes one user's may hold; 0 for no bound.
+	Most func() int64
 }
 
-// Path is where a vfolder lies.
+// Path is where a vfolder lies. It is none for somebody whose vfolders hold more than they may.
 func (f Folders) Path(owner uint32, name string) (string, error) {
 	folder, err := f.Find(owner, name)
+	if err == nil {
+		err = withinQuota(f.Folders, owner, f.Most)
+	}
 	return folder.Path, err
 }

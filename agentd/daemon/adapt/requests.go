@@ -29,7 +29,9 @@ func (r Requests) Launch(
 	}
 	want.Key = key
 	got, err := r.Supervisor.Launch(ctx, caller, want)
-	return server.Launched{Record: got.Record, Created: got.Created, Sequence: got.Sequence}, err
+	return server.Launched{
+		Record: got.Record, Created: got.Created, Array: got.Array, Sequence: got.Sequence,
+	}, err
 }
 
 // Plan resolves a request and launches nothing.
@@ -45,6 +47,12 @@ func (r Requests) Plan(ctx context.Context, caller identity.Caller, req api.Laun
 func (r Requests) request(caller identity.Caller, req api.LaunchRequest) (supervisor.Request, error) {
 	want := supervisor.Request{
 		Template: req.Template, Revision: req.Revision, Overrides: req.Overrides, NoReuse: req.NoReuse,
+	}
+	want.Queue = supervisor.Queueing{
+		Priority: req.Priority, StartsAt: req.StartsAt, Depends: req.Depends, DependsAny: req.DependsAny, Remove: req.Remove,
+	}
+	if r := req.Array; r != nil {
+		want.Queue.Array = &supervisor.ArrayRange{First: r.First, Last: r.Last, Parallel: r.Parallel}
 	}
 	if g := req.Git; g != nil {
 		want.Secrets.GitUsername, want.Secrets.GitPassword = g.Username, g.Password

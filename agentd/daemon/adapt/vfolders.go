@@ -12,6 +12,8 @@ import (
 // VFolders serves vfolders to callers: each his own.
 type VFolders struct {
 	Folders *vfolder.Folders
+	// Most is how many bytes one user's may hold; 0 for no bound.
+	Most func() int64
 }
 
 func owner(c identity.Caller) plan.User { return plan.User{UID: c.UID, GID: c.GID, Groups: c.Groups} }
@@ -38,6 +40,9 @@ func (v VFolders) VFolder(_ context.Context, c identity.Caller, name string) (ap
 
 // CreateVFolder makes one.
 func (v VFolders) CreateVFolder(ctx context.Context, c identity.Caller, r api.VFolderRequest) (api.VFolder, error) {
+	if err := withinQuota(v.Folders, c.UID, v.Most); err != nil {
+		return api.VFolder{}, err
+	}
 	f, err := v.Folders.Create(ctx, owner(c), r.Name, r.Path)
 	return wire(f), err
 }
