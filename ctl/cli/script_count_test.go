@@ -105,6 +105,10 @@ func (w *world) things(ts *testscript.TestScript) []string {
 	}
 	for _, dir := range []string{state, filepath.Join(work, "run")} {
 		filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() && d.Name() == "git" &&
+				filepath.Dir(filepath.Dir(path)) == filepath.Join(state, "users") {
+				return fs.SkipDir // what was fetched is kept on purpose
+			}
 			if err == nil && d.IsDir() {
 				all = append(all, "directory "+path)
 			}

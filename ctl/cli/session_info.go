@@ -10,6 +10,7 @@ import (
 
 	"agentd/internal/api"
 	"agentd/internal/plan"
+	"agentd/internal/session"
 )
 
 // sessionInfoOutput is what info prints with -o json.
@@ -83,6 +84,7 @@ func describeSession(s api.SessionInfo, now time.Time) *table {
 	if c := s.Plan.Checkout; c != nil {
 		add("repository", c.Repository+" in "+c.Target)
 		add("commit", s.Staged.Commit)
+		add("clone", cloneText(s.Staged))
 	}
 	for _, m := range s.Plan.Mounts {
 		add("mount", mountText(m))
@@ -101,6 +103,20 @@ func describeSession(s api.SessionInfo, now time.Time) *table {
 	add("files", s.ScratchPath)
 	add("files go", whenIfEver(s.FilesUntil, now))
 	return d
+}
+
+// cloneText says how a clone came about.
+func cloneText(s session.Staged) string {
+	text := map[string]string{
+		"cache":         "from the cache, without the network",
+		"current cache": "from the cache, which has what the host has",
+		"updated cache": "from the cache, with what was new fetched",
+		"host":          "fetched, and kept in the cache",
+	}[s.CloneOrigin]
+	if text != "" && s.CloneCopied != "" {
+		text += "; objects by " + s.CloneCopied
+	}
+	return text
 }
 
 func whenIfEver(t *time.Time, now time.Time) string {

@@ -75,6 +75,8 @@ func diskSums(use api.DiskUse) *table {
 	t.add("records and logs", sessions, bytesText(records), bytesText(endedRecords))
 	t.add("files of sessions", sessions, bytesText(scratch), bytesText(endedScratch))
 	t.add("vfolders", number(int64(len(use.VFolders))), bytesText(folders), "")
+	t.add("repositories", number(int64(use.Repositories.Count)), bytesText(use.Repositories.Bytes),
+		bytesText(use.Repositories.Bytes))
 	t.add("images", number(int64(len(use.Images))), bytesText(images), "")
 	t.add("free", "", bytesText(use.FreeBytes), "")
 	return t

@@ -2,9 +2,10 @@ package api
 
 // Paths of what is done with sessions from day to day.
 const (
-	PathSessionRename = "/v1/sessions/{ref}/rename"
-	PathSystemDisk    = "/v1/system/disk"
-	PathVFolderRename = "/v1/vfolders/{name}/rename"
+	PathSessionRename  = "/v1/sessions/{ref}/rename"
+	PathSessionRestart = "/v1/sessions/{ref}/restart"
+	PathSystemDisk     = "/v1/system/disk"
+	PathVFolderRename  = "/v1/vfolders/{name}/rename"
 )
 
 // RenameRequest gives a living session, or a vfolder, another name.
@@ -20,8 +21,16 @@ type DiskUse struct {
 	VFolders []VFolderDisk `json:"vfolders" doc:"the caller's, sorted by name; external ones are not counted"`
 	// Images are those that templates' sessions ran and the engine has; they are shared by all users.
 	Images []ImageDisk `json:"images" doc:"those that the caller's sessions ran and the engine still has"`
+	// Repositories is what the cache of the caller's repositories takes.
+	Repositories RepositoriesDisk `json:"repositories" doc:"what was fetched from Git hosts for the caller and is kept"`
 	// FreeBytes is what is free where the state directory lies.
 	FreeBytes int64 `json:"free_bytes" doc:"free where the state directory lies"`
+}
+
+// RepositoriesDisk is what the cache of repositories takes; it goes by itself when it is over git.cache_max.
+type RepositoriesDisk struct {
+	Count int   `json:"count"`
+	Bytes int64 `json:"bytes"`
 }
 
 // SessionDisk is what one session takes.

@@ -35,10 +35,14 @@ func (c *cached) offline(a aim) (*fetched, error) {
 	if f.way, err = a.start(r); err != nil {
 		return nil, nil //nolint:nilnil,nilerr // a branch that the host may have by now
 	}
-	if a.depth == 0 {
-		f.ends = c.ends(func(g cachedFetch) bool { return g.Depth == 0 })
-	} else if f.store, f.ends, err = c.shallow(attempt{[]plumbing.Hash{f.commit}, a.depth}); f.store == nil || err != nil {
-		return nil, err
+	if a.depth > 0 {
+		if f.store, f.ends, err = c.shallow(attempt{[]plumbing.Hash{f.commit}, a.depth}); err != nil {
+			return nil, err
+		}
+	}
+	if a.depth == 0 || f.store == nil {
+		// With more history than was asked for, as with a host that does not hand out commits by their hashes.
+		f.store, f.ends = c.full, c.ends(func(g cachedFetch) bool { return g.Depth == 0 })
 	}
 	if _, e := f.store.find(f.commit); e == nil || e.kind != plumbing.CommitObject {
 		return nil, nil //nolint:nilnil // the host has to be asked

@@ -63,7 +63,8 @@ func (w *world) Ensure(
 }
 
 func (w *world) Clone(
-	ctx context.Context, _ plan.User, _ string, _ plan.Checkout, _, _ string, _ launch.Secrets, _ func(launch.Progress),
+	ctx context.Context, _ uint32, _ plan.User, _ string, _ plan.Checkout, _, _ string, _ launch.Secrets,
+	_ func(launch.Progress),
 ) (launch.Clone, error) {
 	return launch.Clone{Commit: "c0ffee"}, errors.Join(w.do("clone", func() {}), ctx.Err())
 }

@@ -41,13 +41,17 @@ type images interface {
 type Clone struct {
 	Commit   string
 	Warnings []string
+	// Origin says how the objects came, and Copied how they got from the owner's cache into the clone.
+	Origin, Copied string
 }
 
 // clones checks repositories out, as the caller.
 type clones interface {
-	// Clone writes the work tree to the path rel beneath the directory dir, which is the caller's own.
+	// Clone writes the work tree to the path rel beneath the directory dir, which is the caller's own; what it fetches
+	// for the owner is fetched once.
 	Clone(
-		ctx context.Context, as plan.User, home string, c plan.Checkout, dir, rel string, s Secrets, tell func(Progress),
+		ctx context.Context, owner uint32, as plan.User, home string, c plan.Checkout, dir, rel string, s Secrets,
+		tell func(Progress),
 	) (Clone, error)
 }
 

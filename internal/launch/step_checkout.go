@@ -37,7 +37,7 @@ func (checkoutStep) Do(ctx context.Context, a *Attempt) error {
 	if c.Outside() {
 		dir, rel = a.Dir.Checkout, cloneName
 	}
-	clone, err := a.Clones.Clone(ctx, rec.Plan.User, rec.Home, c, dir, rel, a.Secrets, func(pr Progress) {
+	clone, err := a.Clones.Clone(ctx, rec.Owner, rec.Plan.User, rec.Home, c, dir, rel, a.Secrets, func(pr Progress) {
 		pr.Step = StepCheckout
 		a.Tell(pr)
 	})
@@ -47,7 +47,9 @@ func (checkoutStep) Do(ctx context.Context, a *Attempt) error {
 	for _, w := range clone.Warnings {
 		a.Tell(Note{Step: StepCheckout, Text: w})
 	}
-	return a.Commit(func(r *session.Record) { r.Staged.Commit = clone.Commit })
+	return a.Commit(func(r *session.Record) {
+		r.Staged.Commit, r.Staged.CloneOrigin, r.Staged.CloneCopied = clone.Commit, clone.Origin, clone.Copied
+	})
 }
 
 // Undo leaves the work tree with the rest of the scratch: a clone that failed has removed its own.

@@ -31,6 +31,7 @@ const (
 //	users/UID/templates/.purged-ID/       a template on its way out; finished at the next start
 //	users/UID/secrets/ID/NNNNNN.json      literal secrets of that revision
 //	users/UID/images.json                 the images that registries have given him
+//	users/UID/git/AS/                     what was fetched from Git hosts for him as uid AS, whose it is
 //	users/UID/vfolders/NAME/              a vfolder, the owner's
 //	users/UID/vfolder-index/NAME.json     the record of a vfolder
 //	users/UID/scratch/ID/                 a session's /home/work, the owner's

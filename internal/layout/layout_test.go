@@ -22,6 +22,7 @@ func TestLayout_Names(t *testing.T) {
 		u.Sessions(), string(ses), ses.Record(), ses.PreviousRecord(), ses.Run(), ses.RunFile("job"), ses.Etc(),
 		ses.Passwd(), ses.Group(), u.Scratches(), u.Scratch("S"), u.Checkout("S"),
 		u.VFolders(), u.VFolder("v"), u.VFolderIndex(), u.VFolderRecord("v"), run.Socket(), run.Mounts(),
+		u.GitCaches(), u.GitCache(7),
 	}
 	want := strings.Fields(`
 		/s/lock /s/format /s/instance-id /s/instance-id.copy /s/probe /s/ballast /s/ballast/ballast-3.bin
@@ -31,7 +32,8 @@ func TestLayout_Names(t *testing.T) {
 		U/sessions U/sessions/S U/sessions/S/record.json U/sessions/S/record.prev.json
 		U/sessions/S/run U/sessions/S/run/job U/sessions/S/etc U/sessions/S/etc/passwd U/sessions/S/etc/group
 		U/scratch U/scratch/S U/scratch/S.checkout
-		U/vfolders U/vfolders/v U/vfolder-index U/vfolder-index/v.json /r/agentd.sock /r/mnt`)
+		U/vfolders U/vfolders/v U/vfolder-index U/vfolder-index/v.json /r/agentd.sock /r/mnt
+		U/git U/git/7`)
 	for i := range want {
 		want[i] = strings.Replace(want[i], "U", "/s/users/4294967295", 1)
 	}

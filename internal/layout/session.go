@@ -2,6 +2,7 @@ package layout
 
 import (
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -49,6 +50,14 @@ func (u User) Scratch(id string) string { return filepath.Join(u.Scratches(), id
 
 // Checkout is the clone of a session whose destination lies outside of its /home/work; it is the owner's.
 func (u User) Checkout(id string) string { return filepath.Join(u.Scratches(), id+checkoutSuffix) }
+
+// GitCaches is the directory of what was fetched from Git hosts for an owner.
+func (u User) GitCaches() string { return filepath.Join(string(u), "git") }
+
+// GitCache is that of what was fetched as the user with the uid as, whose it is: usually the owner himself.
+func (u User) GitCache(as uint32) string {
+	return filepath.Join(u.GitCaches(), strconv.FormatUint(uint64(as), 10))
+}
 
 // VFolders is the directory of an owner's vfolders; it is the owner's.
 func (u User) VFolders() string { return filepath.Join(string(u), "vfolders") }

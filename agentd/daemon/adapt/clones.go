@@ -8,10 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"agentd/internal/atomicfile"
 	"agentd/internal/checkout"
 	"agentd/internal/errs"
 	"agentd/internal/helper"
 	"agentd/internal/launch"
+	"agentd/internal/layout"
 	"agentd/internal/plan"
 )
 
@@ -24,13 +26,15 @@ type Clones struct {
 	Timeout   time.Duration
 	// MemoryBytes bounds the child.
 	MemoryBytes int64
+	// CacheMax bounds what is kept of one owner's repositories, in bytes; 0 keeps nothing.
+	CacheMax int64
 	// CAFile has certificates to trust beside the system's; "" for none.
 	CAFile string
 }
 
 // Clone makes the clone, or leaves nothing.
 func (c *Clones) Clone(
-	ctx context.Context, u plan.User, home string, co plan.Checkout, dir, rel string, s launch.Secrets,
+	ctx context.Context, owner uint32, u plan.User, home string, co plan.Checkout, dir, rel string, s launch.Secrets,
 	tell func(launch.Progress),
 ) (launch.Clone, error) {
 	req := checkout.Request{
@@ -41,6 +45,9 @@ func (c *Clones) Clone(
 	}
 	var err error
 	if req.CABundle, err = c.authorities(); err != nil {
+		return launch.Clone{}, err
+	}
+	if req.Cache, err = c.cache(owner, u); err != nil {
 		return launch.Clone{}, err
 	}
 	if s.GitPassword != "" {
@@ -57,7 +64,32 @@ func (c *Clones) Clone(
 		}
 		tell(launch.Progress{Done: p.Done, Total: p.Total, Unit: unit, Text: string(p.Phase)})
 	})
-	return launch.Clone{Commit: res.Commit, Warnings: res.Warnings}, err
+	return launch.Clone{
+		Commit: res.Commit, Warnings: res.Warnings, Origin: res.Origin, Copied: res.Copied,
+	}, err
+}
+
+// cache makes the directory of what is fetched for an owner as u: it is his, beneath directories that are root's, so that
+// nobody else can put anything in its place.
+func (c *Clones) cache(owner uint32, u plan.User) (checkout.Cache, error) {
+	if c.CacheMax <= 0 {
+		return checkout.Cache{}, nil
+	}
+	user := c.Host.State.User(owner)
+	dir := user.GitCache(u.UID)
+	err := atomicfile.MkdirAll(user.GitCaches(), layout.ModePassDir)
+	if err == nil {
+		err = atomicfile.MkdirAll(dir, layout.ModePrivateDir)
+	}
+	if err != nil {
+		return checkout.Cache{}, errs.New(errs.CodeOf(err), "make %s: %w", dir, err)
+	}
+	if c.Host.Root {
+		if err := give(dir, u); err != nil {
+			return checkout.Cache{}, err
+		}
+	}
+	return checkout.Cache{Dir: dir, MaxBytes: c.CacheMax}, nil
 }
 
 // maxAuthorities bounds the file of certificates, in bytes: it goes through the helper's pipe.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -12,6 +13,7 @@ import (
 	"agentd/internal/api"
 	"agentd/internal/errs"
 	"agentd/internal/identity"
+	"agentd/internal/layout"
 	"agentd/internal/session"
 	"agentd/internal/vfolder"
 )
@@ -67,7 +69,21 @@ func (d *Disks) Disk(ctx context.Context, caller identity.Caller) (api.DiskUse, 
 		}
 		out.VFolders = append(out.VFolders, api.VFolderDisk{Name: f.Name, Bytes: n})
 	}
+	if out.Repositories, err = repositories(ctx, user); err != nil {
+		return out, err
+	}
 	out.FreeBytes, err = freeBytes(string(d.Host.State))
+	return out, err
+}
+
+// repositories counts the cache of what was fetched for an owner, as whomever.
+func repositories(ctx context.Context, user layout.User) (out api.RepositoriesDisk, err error) {
+	all, err := filepath.Glob(filepath.Join(user.GitCaches(), "*", "*"))
+	if err != nil {
+		return out, errs.New(errs.Internal, "count the cache of repositories: %w", err)
+	}
+	out.Count = len(all)
+	out.Bytes, err = bytesBelow(ctx, user.GitCaches())
 	return out, err
 }
 
