@@ -94,6 +94,7 @@ func (m *machine) Resolve(
 	if req.Overrides.Type != "" {
 		p.Type = req.Overrides.Type
 	}
+	p.Retry = req.Overrides.Retry
 	if req.Overrides.Timeout != nil {
 		p.Steps.Timeout = time.Hour
 	}
