@@ -14,8 +14,12 @@ import (
 	"agentd/internal/version"
 )
 
-// stopLimit bounds the wait for requests under way when agentd stops; TimeoutStopSec of the unit is longer.
-const stopLimit = 15 * time.Second
+// Bounds of a stop: of the wait for requests under way, and then for what is being done for sessions, which an engine that
+// hangs would draw out. TimeoutStopSec of the unit is longer than both together.
+const (
+	stopLimit  = 15 * time.Second
+	letGoLimit = 10 * time.Second
+)
 
 // daemon is one run of agentd.
 type daemon struct {
@@ -101,11 +105,11 @@ func (d *daemon) serve(ctx context.Context, reload bool) error {
 	}
 }
 
-// stop lets the requests under way end, for a while. A second signal ends them at once.
+// stop lets the requests under way and what is done for sessions end, for a while. A second signal ends them at once.
 func (d *daemon) stop(ctx context.Context) error {
 	d.say("say that agentd stops", d.notify.Stopping())
 	d.say("tell the status", d.notify.Status("stopping: waiting for requests"))
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopLimit)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	done := make(chan struct{})
 	defer close(done)
@@ -121,21 +125,44 @@ func (d *daemon) stop(ctx context.Context) error {
 			}
 		}
 	}()
-	if err := d.server.Shutdown(ctx); err != nil {
+	requests, enough := context.WithTimeout(ctx, stopLimit)
+	defer enough()
+	if err := d.server.Shutdown(requests); err != nil {
 		// They are cut, and their clients know; nothing was half-written.
 		d.log.Warn("requests under way were cut", "error", err)
 	}
-	if err := d.sessions.close(); err != nil {
-		d.log.Warn("let go of the sessions", "error", err)
-	}
+	letGo := d.letGo(ctx)
 	if err := d.audit.record.Close(); err != nil {
 		d.log.Warn("close the record of who did what", "error", err)
+	}
+	if !letGo {
+		// They still write their records. The next agentd takes this one for killed, which is safe at any instant.
+		d.log.Info("stopped, as if it were killed")
+		return nil
 	}
 	if err := d.store.Close(); err != nil {
 		d.log.Error("close the store", "error", err)
 	}
 	d.log.Info("stopped")
 	return nil
+}
+
+// letGo waits for what is being done for sessions, for a while, and reports whether nothing is done any more.
+func (d *daemon) letGo(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, letGoLimit)
+	defer cancel()
+	closed := make(chan error, 1)
+	go func() { closed <- d.sessions.close() }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			d.log.Warn("let go of the sessions", "error", err)
+		}
+		return true
+	case <-ctx.Done():
+		d.log.Warn("what is being done for sessions is left undone; the next agentd goes on with it", "cause", ctx.Err())
+		return false
+	}
 }
 
 // say logs that the service manager could not be told something: it stops nothing.

@@ -29,7 +29,10 @@ var (
 // Write replaces the content of the file at path, or creates it, with exactly the permissions mode: a temporary file
 // in the same directory, fsync, rename, fsync of the directory. It refuses to replace what is no regular file. After
 // an error the old content stands, unless the error is [ErrInDoubt].
-func Write(path string, data []byte, mode fs.FileMode) error {
+func Write(path string, data []byte, mode fs.FileMode) error { return Disk{}.Write(path, data, mode) }
+
+// Write is [Write].
+func (d Disk) Write(path string, data []byte, mode fs.FileMode) error {
 	switch info, err := os.Lstat(path); {
 	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("write %s: it %w", path, ErrNotRegular)
@@ -46,15 +49,21 @@ func Write(path string, data []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
+	d.tell(Change{Op: Create, Path: file.Name()})
 	defer file.Cleanup() //nolint:errcheck // a leftover is swept at the next start; the error that led here is returned
 	if _, err := file.Write(data); err != nil {
 		return err
 	}
+	d.tell(Change{Op: Append, Path: file.Name(), Data: data})
+	temp := file.Name()
 	if err := file.CloseAtomicallyReplace(); err != nil {
 		return err
 	}
+	d.tell(Change{Op: Sync, Path: temp})
+	d.tell(Change{Op: Rename, Path: temp, To: path})
 	if err := dir.Sync(); err != nil {
 		return fmt.Errorf("write %s: %w: %w", path, ErrInDoubt, err)
 	}
+	d.tell(Change{Op: Sync, Path: dir.Name()})
 	return nil
 }

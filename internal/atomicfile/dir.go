@@ -9,18 +9,27 @@ import (
 )
 
 // SyncDir makes the entries of the directory durable: the names that were created, renamed or removed in it.
-func SyncDir(path string) error {
+func SyncDir(path string) error { return Disk{}.SyncDir(path) }
+
+// SyncDir is [SyncDir].
+func (d Disk) SyncDir(path string) error {
 	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	err = dir.Sync()
+	if err == nil {
+		d.tell(Change{Op: Sync, Path: path})
+	}
 	return errors.Join(err, dir.Close())
 }
 
 // MkdirAll makes the directory path and the parents that are missing, each with exactly the permissions mode, and
 // makes each durable in its parent. What is there already is left as it is.
-func MkdirAll(path string, mode fs.FileMode) error {
+func MkdirAll(path string, mode fs.FileMode) error { return Disk{}.MkdirAll(path, mode) }
+
+// MkdirAll is [MkdirAll].
+func (d Disk) MkdirAll(path string, mode fs.FileMode) error {
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && info.IsDir():
@@ -31,17 +40,18 @@ func MkdirAll(path string, mode fs.FileMode) error {
 		return err
 	}
 	parent := filepath.Dir(path)
-	if err := MkdirAll(parent, mode); err != nil {
+	if err := d.MkdirAll(parent, mode); err != nil {
 		return err
 	}
 	if err := os.Mkdir(path, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	d.tell(Change{Op: Mkdir, Path: path})
 	// The umask takes bits away from what Mkdir is asked for.
 	if err := EnsureMode(path, mode); err != nil {
 		return err
 	}
-	return SyncDir(parent)
+	return d.SyncDir(parent)
 }
 
 // EnsureMode gives the directory path exactly the permissions mode, and refuses anything that is no directory.

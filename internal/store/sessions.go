@@ -40,13 +40,14 @@ func (t *Sessions) Save(rec session.Record) error {
 		}
 	}
 	// The record is durable under either name: between the two renames the one before it counts.
-	if err := os.Rename(dir.Record(), dir.PreviousRecord()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := t.store.disk.Rename(dir.Record(), dir.PreviousRecord()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return failure(err, "keep the record of session %s", rec.ID)
 	}
 	write := func() error {
-		return failure(atomicfile.Write(dir.Record(), data, layout.ModePrivate), "write the record of session %s", rec.ID)
+		return failure(t.store.disk.Write(dir.Record(), data, layout.ModePrivate), "write the record of session %s", rec.ID)
 	}
 	if ends := rec.Stop != nil || rec.Status == session.Terminating || rec.Status.Final(); ends {
+		// What fills the disk may be just this session: its end must not need what only its end gives back.
 		return t.store.ballast.spend(write)
 	}
 	return write()
@@ -62,7 +63,7 @@ func (t *Sessions) makeDirectories(owner uint32, dir layout.Session) error {
 		{user.Sessions(), layout.ModePrivateDir},
 		{string(dir), layout.ModePrivateDir},
 	} {
-		if err := atomicfile.MkdirAll(d.path, d.mode); err != nil {
+		if err := t.store.disk.MkdirAll(d.path, d.mode); err != nil {
 			return err
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"agentd/internal/atomicfile"
 	"agentd/internal/errs"
 	"agentd/internal/layout"
 	"agentd/internal/removetree"
@@ -24,11 +23,11 @@ func (t *Sessions) Remove(owner uint32, id string) error {
 	if err := removetree.Remove(context.Background(), user.RemovedSession(id)); err != nil {
 		return failure(err, "remove session %s", id)
 	}
-	err := os.Rename(string(user.Session(id)), user.RemovedSession(id))
+	err := t.store.disk.Rename(string(user.Session(id)), user.RemovedSession(id))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return failure(err, "remove session %s", id)
 	}
-	if err := atomicfile.SyncDir(user.Sessions()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := t.store.disk.SyncDir(user.Sessions()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return failure(err, "remove session %s", id)
 	}
 	return t.finishRemove(owner, id)
@@ -40,7 +39,11 @@ func (t *Sessions) finishRemove(owner uint32, id string) error {
 	if err := t.RemoveFiles(owner, id); err != nil {
 		return err
 	}
-	err := removetree.Remove(context.Background(), t.store.state.User(owner).RemovedSession(id))
+	gone := t.store.state.User(owner).RemovedSession(id)
+	err := removetree.Remove(context.Background(), gone)
+	if err == nil {
+		t.store.disk.Removed(gone)
+	}
 	return failure(err, "remove session %s: it is gone, but files are left", id)
 }
 

@@ -26,6 +26,8 @@ type Store struct {
 	templates  *Templates
 	damage     damageList
 	ballast    ballast
+	// disk does what is done for sessions.
+	disk atomicfile.Disk
 	// probing is held by the probe that is under way: one that hangs on a dead disk is never joined by a second.
 	probing sync.Mutex
 }
@@ -34,6 +36,11 @@ type Store struct {
 // never makes it fail: it is set aside, and [Store.Damaged] tells. The error is a conflict if another agentd has the
 // directory, unsupported if a newer one wrote it, no_space if there is no room for the few files of its own.
 func Open(state layout.State, log *slog.Logger) (*Store, error) {
+	return OpenOn(atomicfile.Disk{}, state, log)
+}
+
+// OpenOn is [Open], for a test that is told of each change that is made for a session.
+func OpenOn(disk atomicfile.Disk, state layout.State, log *slog.Logger) (*Store, error) {
 	if err := makeDirectories(state); err != nil {
 		return nil, failure(err, "open the state directory %s", state)
 	}
@@ -41,7 +48,7 @@ func Open(state layout.State, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{state: state, log: log, lock: lock}
+	s := &Store{state: state, log: log, lock: lock, disk: disk}
 	s.ballast.state = state
 	s.damage.restore(state)
 	if err := s.load(unclean); err != nil {

@@ -65,7 +65,7 @@ func (c *checker) settled(limit time.Duration) map[string]api.SessionInfo {
 	c.w.t.Helper()
 	deadline := time.Now().Add(limit)
 	for {
-		list, err := c.w.client.Sessions(context.Background(), api.SessionQuery{Ended: true})
+		list, err := c.w.client.Sessions(context.Background(), api.SessionQuery{Ended: true, AllUsers: true})
 		must(c.w.t, err)
 		busy := ""
 		for _, s := range list {
@@ -209,9 +209,13 @@ func (c *checker) untouched(containers map[string]container) (list []string) {
 			list = append(list, "the foreign container "+name+" is gone")
 		}
 	}
-	text, _, err := c.w.client.Text(context.Background(), client.Ref{Name: "crash-job"}, 0, false)
-	if err != nil || string(text) != templateText {
-		list = append(list, fmt.Sprintf("the template is not what it was (%v)", err))
+	for _, p := range c.w.people {
+		for name, want := range map[string]string{"crash-job": templateText, "crash-clone": cloneText} {
+			text, _, err := p.client.Text(context.Background(), client.Ref{Name: name}, 0, false)
+			if err != nil || string(text) != want {
+				list = append(list, fmt.Sprintf("uid %d's template %s is not what it was (%v)", p.uid, name, err))
+			}
+		}
 	}
 	return list
 }
@@ -245,8 +249,12 @@ func (c *checker) left(infos map[string]api.SessionInfo) (list []string) {
 }
 
 func (c *checker) leftOnDisk(known, living map[string]bool) (list []string) {
-	user := layout.State(filepath.Join(c.w.dir, "state")).User(uint32(os.Getuid()))
-	for _, dir := range []string{user.Sessions(), user.Scratches(), filepath.Join(c.w.dir, "run", "mnt")} {
+	dirs := []string{filepath.Join(c.w.dir, "run", "mnt")}
+	for _, p := range c.w.people {
+		user := layout.State(filepath.Join(c.w.dir, "state")).User(p.uid)
+		dirs = append(dirs, user.Sessions(), user.Scratches())
+	}
+	for _, dir := range dirs {
 		entries, err := os.ReadDir(dir)
 		if err != nil && !os.IsNotExist(err) {
 			must(c.w.t, err)

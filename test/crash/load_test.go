@@ -17,6 +17,8 @@ import (
 // asked is what somebody has asked agentd for, and what must come of it.
 type asked struct {
 	name, key string
+	by        person
+	template  string
 	overrides plan.Overrides
 	// code is that of a batch job; -1 for an interactive session, which goes on until it is ended.
 	code int
@@ -50,13 +52,23 @@ func (u *users) invent() *asked {
 	u.next++
 	a := &asked{name: fmt.Sprintf("load-%d", u.next), key: fmt.Sprintf("key-%d", u.next), code: u.rand.IntN(4)}
 	a.overrides = plan.Overrides{Name: a.name, Startup: script([]string{"0", "0.2", "0.7"}[u.rand.IntN(3)], a.code)}
-	switch u.rand.IntN(6) {
+	a.by, a.template = u.w.people[u.next%len(u.w.people)], "crash-job"
+	// Of each three, one has a clone and one a mount: no step of a launch is ever far.
+	kind := u.rand.IntN(6)
+	if n := u.next % 3; n > 0 {
+		kind = 1 + n
+	}
+	switch kind {
 	case 0:
 		a.code = -1
 		a.overrides.Type, a.overrides.Startup = session.Interactive, new("echo run >> runs; exec sleep 3600")
 	case 1:
 		a.overrides.Bootstrap = new("sleep 0.2; echo ready")
-	case 2, 3:
+	case 2:
+		// The clone must be whole, or the job is not what it should be.
+		a.template = "crash-clone"
+		a.overrides.Startup = new("test \"$(cat repo/README.md)\" = one && test -f repo/src/main.c || exit 99; " + *a.overrides.Startup)
+	case 3:
 		a.overrides.Mounts = map[string]*string{u.w.files: new("/mnt/files:ro")}
 	}
 	u.all = append(u.all, a)
@@ -66,8 +78,8 @@ func (u *users) invent() *asked {
 // launch asks until somebody has answered. The key makes it one session, however often agentd is killed.
 func (u *users) launch(ctx context.Context, a *asked) {
 	for ctx.Err() == nil {
-		stream, err := u.w.client.Launch(ctx, api.LaunchRequest{
-			Template: "crash-job", Overrides: a.overrides, EnqueueOnly: true,
+		stream, err := a.by.client.Launch(ctx, api.LaunchRequest{
+			Template: a.template, Overrides: a.overrides, EnqueueOnly: true,
 		}, a.key)
 		if err == nil {
 			_, err = stream.Next()
@@ -135,7 +147,7 @@ func (u *users) round(ctx context.Context, launches int) *sync.WaitGroup {
 
 func (u *users) terminate(ctx context.Context, a *asked) {
 	for ctx.Err() == nil {
-		_, err := u.w.client.Terminate(ctx, a.name, false)
+		_, err := a.by.client.Terminate(ctx, a.name, false)
 		if err == nil {
 			return
 		}
@@ -149,7 +161,7 @@ func (u *users) terminate(ctx context.Context, a *asked) {
 
 func (u *users) remove(ctx context.Context, a *asked) {
 	for ctx.Err() == nil {
-		_, err := u.w.client.RemoveSession(ctx, a.name)
+		_, err := a.by.client.RemoveSession(ctx, a.name)
 		switch {
 		case err == nil, errs.Is(err, errs.NotFound):
 			return

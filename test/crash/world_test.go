@@ -37,6 +37,10 @@ spec:
   resources: {cpu: "0.02", mem: 16m}
 `
 
+// cloneText is a template whose sessions begin with a clone.
+var cloneText = strings.NewReplacer("crash-job", "crash-clone", "    run:",
+	"    git: {repository: \"https://git.example/crash/repo\"}\n    run:").Replace(templateText)
+
 // world is an agentd with an engine, a git host, and a user's files.
 type world struct {
 	t *testing.T
@@ -46,6 +50,8 @@ type world struct {
 	files    string
 	instance string
 	client   *client.Client
+	// people use it: root, whose client that is, and an ordinary user.
+	people []person
 
 	cmd  *exec.Cmd
 	done chan error
@@ -62,6 +68,7 @@ func newWorld(t *testing.T, host string) *world {
 			t.Error(err)
 		}
 	})
+	must(t, os.Chmod(dir, 0o755))
 	w := &world{t: t, bin: testenv.Binaries(t), host: host, dir: dir}
 	imagetest.Load(t, w.host, image, imagetest.WithBusybox(t, runtime.GOARCH))
 	repos := t.TempDir()
@@ -72,17 +79,17 @@ func newWorld(t *testing.T, host string) *world {
 	for i := range 50 {
 		name := filepath.Join(w.files, fmt.Sprint("d", i%5), fmt.Sprint("f", i))
 		must(t, os.MkdirAll(filepath.Dir(name), 0o755))
-		must(t, os.WriteFile(name, []byte(strings.Repeat(fmt.Sprint(i, " "), 100)), 0o600))
+		must(t, os.WriteFile(name, []byte(strings.Repeat(fmt.Sprint(i, " "), 100)), 0o644))
 	}
 	config := fmt.Sprintf(`state_dir: %[1]s/state
 runtime_dir: %[1]s/run
-socket: {path: %[1]s/run/agentd.sock, mode: "0600", group: "%[2]d"}
+socket: {path: %[1]s/run/agentd.sock, mode: "0660", group: "%[2]d"}
 engine: {host: "%[3]s", pull_timeout: 1m, stall_timeout: 10s}
 sessions: {stop_grace: 1s, leftover_grace: 1s, network: none}
 host_paths: {allow: ["%[1]s/files"]}
 git: {timeout: 20s, schemes: [https, http], instead_of: {"https://git.example/": "%[4]s/"}}
 log: {level: debug}
-`, w.dir, os.Getgid(), w.host, git.URL)
+`, w.dir, ordinary, w.host, git.URL)
 	must(t, os.WriteFile(filepath.Join(w.dir, "agentd.yaml"), []byte(config), 0o600))
 	w.client = client.New(client.Options{
 		Socket: filepath.Join(w.dir, "run", "agentd.sock"), Getenv: func(string) string { return "" },
@@ -90,8 +97,13 @@ log: {level: debug}
 	t.Cleanup(w.end)
 	w.start()
 	w.instance = strings.TrimSpace(string(read(t, filepath.Join(w.dir, "state", "instance-id"))))
-	_, err = w.client.Create(t.Context(), nil, client.Document{Name: "t.yaml", Text: []byte(templateText)})
-	must(t, err)
+	w.people = []person{{client: w.client}, {uid: ordinary, client: w.as(ordinary)}}
+	for _, p := range w.people {
+		for _, text := range []string{templateText, cloneText} {
+			_, err = p.client.Create(t.Context(), nil, client.Document{Name: "t.yaml", Text: []byte(text)})
+			must(t, err)
+		}
+	}
 	return w
 }
 
@@ -168,7 +180,9 @@ func (w *world) kill() {
 	w.cmd.Process.Kill() // it may have ended
 	<-w.done
 	w.cmd = nil
-	w.client.Close()
+	for _, p := range w.people {
+		p.client.Close()
+	}
 }
 
 // docker asks the engine.
@@ -190,6 +204,15 @@ func (w *world) try(args ...string) (string, error) {
 		err = fmt.Errorf("docker %v: %w: %s", args, err, exit.Stderr)
 	}
 	return string(out), err
+}
+
+// shortDir is a directory for sockets, whose paths are short.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "crash-")
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 func must(t testing.TB, err error) {

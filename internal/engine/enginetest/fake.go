@@ -40,6 +40,9 @@ type Fake struct {
 	faults     map[Op][]Fault
 	calls      []Op
 	gone       chan struct{}
+	// observer and late are for models of crashes, see snapshot.go.
+	observer func(Op, bool, Snapshot)
+	late     func(*fakeContainer)
 }
 
 // Start starts a fake that ends with the test. What it was asked that no engine of ours may be asked fails the test.

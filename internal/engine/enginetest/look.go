@@ -31,6 +31,9 @@ func (f *Fake) containerInspect(w http.ResponseWriter, _ *http.Request, ref stri
 			},
 			"Config": map[string]any{"Labels": c.labels}, "HostConfig": c.hostConfig,
 		})
+		if f.late != nil {
+			f.late(c)
+		}
 	})
 }
 

@@ -174,7 +174,7 @@ func (f *Fake) spoil(w http.ResponseWriter, r *http.Request, op Op, serve func(h
 	}
 	f.mu.Unlock()
 	if fault == nil || fault.kind == faultNone {
-		serve(w)
+		f.observed(w, op, serve)
 		return
 	}
 	switch fault.kind {
