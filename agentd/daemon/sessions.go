@@ -225,7 +225,7 @@ func fixedUser(text string) (*plan.User, error) {
 		return nil, errs.New(errs.Invalid, "sessions.user: %q is no gid", g)
 	}
 	if uid == 0 || gid == 0 {
-		return nil, errs.New(errs.Invalid, "sessions.user: %s would give everybody's sessions what is root's on this machine", text).
+		return nil, errs.New(errs.Invalid, "sessions.user: %s would give everybody's sessions root's rights", text).
 			WithHint("use caller, or the UID:GID of a user who is nobody else here")
 	}
 	return &plan.User{UID: uint32(uid), GID: uint32(gid)}, nil
@@ -235,8 +235,9 @@ func fixedUser(text string) (*plan.User, error) {
 func (s *sessions) routes(templates *catalog.Catalog) *server.Sessions {
 	requests := adapt.Requests{Supervisor: s.supervisor, Resolver: s.planner}
 	return &server.Sessions{
-		Launcher: requests, Planner: requests, Finder: s.supervisor, Ender: s.supervisor, Renamer: s.supervisor, Restarter: s.supervisor,
-		Saver: adapt.Saver{Supervisor: s.supervisor, Catalog: templates}, Usage: adapt.Usage{Groups: s.groups},
+		Launcher: requests, Planner: requests, Finder: s.supervisor, Ender: s.supervisor, Renamer: s.supervisor,
+		Restarter: s.supervisor,
+		Saver:     adapt.Saver{Supervisor: s.supervisor, Catalog: templates}, Usage: adapt.Usage{Groups: s.groups},
 		Events: s.supervisor, Queue: s.supervisor,
 		Init: s.inits, Copier: s.inits, Logs: s.inits.Open,
 		Files: func(rec session.Record) (string, *time.Time) {
@@ -263,5 +264,6 @@ func (s *sessions) system(st *store.Store, cfg config.Config) *adapt.System {
 		Trouble:  s.supervisor.Trouble,
 		Damaged:  func() int { return len(st.Damaged()) },
 		Socket:   cfg.Socket.Path, GitSchemes: cfg.Git.Schemes, CAFile: cfg.Git.CAFile,
+		GitCacheMax: int64(cfg.Git.CacheMax),
 	}
 }

@@ -35,7 +35,8 @@ there is none, the newest of that name that has ended.`,
 		a.sessionList(), a.sessionInfo(), a.sessionLogs(), a.sessionExec(), a.sessionShell(), a.sessionWait(),
 		a.sessionAttach(), a.sessionCopy(), a.sessionUpload(), a.sessionDownload(), a.sessionPortForward(),
 		a.sessionSSH("ctl session ssh"), a.sessionSSHConfig(),
-		a.sessionRename(), a.sessionStats(), a.sessionWhy(), a.sessionPrune(), a.sessionRelaunch(), a.sessionSaveTemplate(),
+		a.sessionRename(), a.sessionRestart(),
+		a.sessionStats(), a.sessionWhy(), a.sessionPrune(), a.sessionRelaunch(), a.sessionSaveTemplate(),
 		a.sessionTerminate(), a.sessionRemove(), a.sessionHistory(), a.sessionEvents(),
 	)
 	return cmd

@@ -14,6 +14,13 @@ func (c *Client) RenameSession(ctx context.Context, ref, name string) (api.Sessi
 	})
 }
 
+// RestartSession ends what runs of a session, and begins it anew; it does not wait for that.
+func (c *Client) RestartSession(ctx context.Context, ref string) (api.Session, error) {
+	return call[api.Session](ctx, c, request{
+		method: http.MethodPost, path: api.PathSessionRestart, ref: &Ref{Name: ref},
+	})
+}
+
 // DiskUse says what of the agent's takes room on the disk.
 func (c *Client) DiskUse(ctx context.Context) (api.DiskUse, error) {
 	return call[api.DiskUse](ctx, c, request{method: http.MethodGet, path: api.PathSystemDisk})

@@ -14,6 +14,11 @@ func (f *fakeSessions) Rename(c identity.Caller, ref, name string) (session.Reco
 	return f.record(), f.err
 }
 
+func (f *fakeSessions) Restart(c identity.Caller, ref string) (session.Record, error) {
+	f.note(c, nil, "restart %q", ref)
+	return f.record(), f.err
+}
+
 func (f fakeSystem) Disk(_ context.Context, c identity.Caller) (api.DiskUse, error) {
 	f.note(c, nil, "disk")
 	return api.DiskUse{}, f.err

@@ -16,6 +16,11 @@ type sessionRenamer interface {
 	Rename(caller identity.Caller, ref, name string) (session.Record, error)
 }
 
+type sessionRestarter interface {
+	// Restart ends what runs of a session and begins it anew.
+	Restart(caller identity.Caller, ref string) (session.Record, error)
+}
+
 type templateSaver interface {
 	// SaveTemplate makes a template that makes such a session again.
 	SaveTemplate(
@@ -45,9 +50,16 @@ func (x sessionRoutes) rename(_ context.Context, caller identity.Caller, in *ren
 	return &sessionOut{sessionView(rec, "")}, err
 }
 
+func (x sessionRoutes) restart(_ context.Context, caller identity.Caller, in *SessionParam) (*sessionOut, error) {
+	rec, err := x.Restarter.Restart(caller, in.Ref)
+	return &sessionOut{sessionView(rec, "")}, err
+}
+
 // registerDaily registers what is done with sessions that live.
 func (x sessionRoutes) registerDaily(a huma.API, r func(method, path, name, summary string) route) {
 	handle(a, r(http.MethodPost, api.PathSessionRename, "rename-session", "Give a living session another name"), x.rename)
+	handle(a, r(http.MethodPost, api.PathSessionRestart, "restart-session",
+		"End what runs of a session, and begin it anew"), x.restart)
 	handle(a, r(http.MethodPost, api.PathSessionTemplate, "save-session-template",
 		"Make a template of what a session is"), x.save)
 }

@@ -46,6 +46,7 @@ func sessionRequests() map[string]struct{ method, target, body, call string } {
 			`uid 7 owner 8: audit all=false session="s" template="t" limit=3`},
 		"rename-session": {"POST", "/v1/sessions/a%20b/rename", `{"name":"other"}`,
 			`uid 7 owner own: rename "a b" to "other"`},
+		"restart-session":   {"POST", "/v1/sessions/a%20b/restart", "", `uid 7 owner own: restart "a b"`},
 		"get-session-stats": {"GET", "/v1/sessions/a%20b/stats", "", find},
 		"get-stats":         {"GET", "/v1/stats", "", `uid 7 owner own: list all=false ended=false`},
 		"save-session-template": {"POST", "/v1/sessions/a%20b/template", `{"name":"saved"}`,

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -96,14 +97,6 @@ func (a *admission) hold(rec session.Record) {
 	a.last = max(a.last, rec.Queue.Sequence)
 	delete(a.waiting, rec.ID)
 	a.held[rec.ID] = holderOf(rec, a.now())
-	a.decideLocked()
-}
-
-// resize says how much there is of each slot.
-func (a *admission) resize(capacity map[string]int64) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.capacity = capacity
 	a.decideLocked()
 }
 
@@ -365,9 +358,9 @@ func holderOf(rec session.Record, now time.Time) queue.Holder {
 
 // begun is when a session got its slots.
 func begun(rec session.Record, now time.Time) time.Time {
-	for i := len(rec.History) - 1; i >= 0; i-- {
-		if rec.History[i].Status == session.Creating {
-			return rec.History[i].Time
+	for _, t := range slices.Backward(rec.History) {
+		if t.Status == session.Creating {
+			return t.Time
 		}
 	}
 	return now

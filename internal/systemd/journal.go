@@ -44,9 +44,8 @@ type journalText struct {
 	buf bytes.Buffer
 }
 
-// NewJournalHandler returns a handler for entries of at least that level. The attributes that
-// [journalField] names become fields AGENTD_SESSION and so on; all of them follow the message. What journald does not take goes to
-// fallback.
+// NewJournalHandler returns a handler for entries of at least that level. The attributes that [journalField] names become
+// fields AGENTD_SESSION and so on; all of them follow the message. What journald does not take goes to fallback.
 func NewJournalHandler(level slog.Leveler, fallback slog.Handler) slog.Handler {
 	out := &journalText{}
 	rest := func(groups []string, a slog.Attr) slog.Attr {

@@ -32,6 +32,12 @@ const document = "api_version: v1\nkind: taskTemplate\nmetadata: {name: %s}\nspe
 var templateRows = []row{
 	{method: "GET", path: api.PathTemplate, want: [4]int{200, 404, 200, 200}},
 	{method: "GET", path: api.PathTemplateText, want: [4]int{200, 404, 200, 200}},
+	// On behalf of alice.
+	{method: "GET", path: api.PathTemplate, query: "?owner=20011", want: [4]int{200, 403, 200, 200}},
+	{method: "GET", path: api.PathTemplateText, query: "?owner=20011&show_secrets=true", want: [4]int{200, 403, 403, 403}},
+	{method: "PUT", path: api.PathTemplate, query: "?owner=20011", body: fmt.Sprintf(document, "NAME", "agentd-test/attack:other"), want: [4]int{200, 403, 200, 200}, fresh: true},
+	{method: "POST", path: api.PathTemplateCopy, query: "?owner=20011", body: map[string]string{"name": "copied"}, want: [4]int{201, 403, 201, 201}, fresh: true},
+	{method: "DELETE", path: api.PathTemplate, query: "?owner=20011", want: [4]int{200, 403, 200, 200}, fresh: true},
 	{method: "GET", path: api.PathTemplateText, query: "?show_secrets=true", want: [4]int{200, 404, 403, 403}},
 	{method: "GET", path: api.PathTemplateText, query: "?revision=1", want: [4]int{200, 404, 200, 200}},
 	{method: "GET", path: api.PathTemplateRevisions, want: [4]int{200, 404, 200, 200}},
