@@ -97,6 +97,17 @@ func imageOf(raw image.InspectResponse, ref string) Image {
 	return img
 }
 
+// GivenAs reports whether a registry gave the image under the name of ref, as far as the engine knows. A name that somebody
+// who may use the engine has given it is none of a registry's.
+func (img Image) GivenAs(ref string) bool {
+	if img.RepoDigest == "" || img.Held {
+		return img.Held
+	}
+	named, err := parseReference(ref)
+	digest, digestErr := reference.ParseNormalizedNamed(img.RepoDigest)
+	return err != nil || digestErr != nil || digest.Name() == named.Name()
+}
+
 // Satisfies reports whether an image for have may be run where want was asked for: the same system and architecture, and
 // a variant that is no newer. Images often leave out the variant, and old ones all three.
 func Satisfies(have, want plan.Platform) bool {

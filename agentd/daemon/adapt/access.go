@@ -47,10 +47,9 @@ type shownFile struct {
 	Images []string `json:"images"`
 }
 
-// may reports whether the owner may have the image as it is here.
-func (a *Access) may(owner uint32, image engine.Image) bool {
-	fromRegistry := image.RepoDigest != "" || image.Held
-	if !a.guards(owner) || a.Rule == accessGuarded && !fromRegistry {
+// may reports whether the owner may have the image that the reference names, as it is here.
+func (a *Access) may(owner uint32, ref string, image engine.Image) bool {
+	if !a.guards(owner) || a.Rule == accessGuarded && !image.GivenAs(ref) {
 		return true
 	}
 	a.mu.Lock()
@@ -114,7 +113,7 @@ func (i *Images) allowed(
 ) (engine.Image, error) {
 	if !i.Access.guards(owner) || req.Policy == engine.PullNever {
 		got, err := i.pinned(ctx, image, req, progress)
-		if err == nil && !i.Access.may(owner, got) {
+		if err == nil && !i.Access.may(owner, req.Reference, got) {
 			return engine.Image{}, engine.Absent(req.Reference, req.Platform)
 		}
 		return got, err
@@ -123,7 +122,7 @@ func (i *Images) allowed(
 	switch {
 	case err != nil && !errs.Is(err, errs.NotFound):
 		return engine.Image{}, err
-	case err == nil && i.Access.may(owner, got) && (req.Policy != engine.PullAlways || image.Pinned != nil):
+	case err == nil && i.Access.may(owner, req.Reference, got) && (req.Policy != engine.PullAlways || image.Pinned != nil):
 		return got, nil
 	}
 	req.Policy = engine.PullAlways
