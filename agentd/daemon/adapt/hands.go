@@ -68,7 +68,7 @@ type Folders struct {
 func (f Folders) Path(owner uint32, name string) (string, error) {
 	folder, err := f.Find(owner, name)
 	if err == nil {
-		err = withinQuota(f.Folders, owner, f.Most)
+		err = withinQuota(context.Background(), f.Folders, owner, f.Most)
 	}
 	return folder.Path, err
 }

@@ -13,7 +13,7 @@ import (
 const countLimit = 5 * time.Second
 
 // withinQuota counts what a user's vfolders under the state directory hold, if that is bounded, and refuses more.
-func withinQuota(folders *vfolder.Folders, owner uint32, most func() int64) error {
+func withinQuota(ctx context.Context, folders *vfolder.Folders, owner uint32, most func() int64) error {
 	bound := int64(0)
 	if most != nil {
 		bound = most()
@@ -25,7 +25,7 @@ func withinQuota(folders *vfolder.Folders, owner uint32, most func() int64) erro
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), countLimit)
+	ctx, cancel := context.WithTimeout(ctx, countLimit)
 	defer cancel()
 	var total int64
 	for _, f := range list {

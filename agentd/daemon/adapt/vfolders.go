@@ -40,7 +40,7 @@ func (v VFolders) VFolder(_ context.Context, c identity.Caller, name string) (ap
 
 // CreateVFolder makes one.
 func (v VFolders) CreateVFolder(ctx context.Context, c identity.Caller, r api.VFolderRequest) (api.VFolder, error) {
-	if err := withinQuota(v.Folders, c.UID, v.Most); err != nil {
+	if err := withinQuota(ctx, v.Folders, c.UID, v.Most); err != nil {
 		return api.VFolder{}, err
 	}
 	f, err := v.Folders.Create(ctx, owner(c), r.Name, r.Path)
