@@ -21,7 +21,7 @@ import (
 // asked parses the flags of create-from-template and returns the request as JSON.
 func asked(t *testing.T, in string, args ...string) (string, error) {
 	t.Helper()
-	a := &app{Stdio: Stdio{In: strings.NewReader(in), Getenv: func(string) string { return "" }}}
+	a := &app{now: time.Now, Stdio: Stdio{In: strings.NewReader(in), Getenv: func(string) string { return "" }}}
 	cmd := a.sessionLaunch("ctl launch")
 	var l launchFlags
 	cmd.ResetFlags()
@@ -93,7 +93,6 @@ func TestLaunchFlags_Refused(t *testing.T) {
 		"--timeout soon":               "not a time span",
 		"--revision 0":                 "not a number from 1",
 		"--max-wait -1":                "not a number of seconds",
-		"--rm":                         "--rm needs --wait",
 		"--wait --enqueue-only":        "exclude each other",
 		"--wait --max-wait 3":          "exclude each other",
 		"--wait --dry-run":             "exclude each other",
@@ -104,9 +103,9 @@ func TestLaunchFlags_Refused(t *testing.T) {
 		"-v =":                         "nothing is named",
 		"-r mem":                       "want SLOT=AMOUNT",
 		"--param x":                    "want NAME=VALUE",
-		"--priority 3":                 "unknown flag",
-		"--starts-at now":              "unknown flag",
-		"--depends x":                  "unknown flag",
+		"--priority high":              "invalid syntax",
+		"--starts-at now":              "want a time such as",
+		"--array 5-1":                  "1 is before 5",
 		"--owner x":                    "unknown flag",
 		"--bootstrap-script /nonexist": "no such file",
 	} {
@@ -240,7 +239,10 @@ func TestSessionTable_FitsTheTerminal(t *testing.T) {
 func TestSessionJSON_FieldsAreWhatScriptsKnow(t *testing.T) {
 	t.Parallel()
 	s := strings.Fields(`id name tag owner_uid type status result reason exit_code template.id template.name
-		template.revision template.owner_uid image architecture created_at started_at ended_at waiting`)
+		template.revision template.owner_uid image architecture created_at started_at ended_at waiting position
+		queue.sequence queue.priority queue.starts_at queue.after.id queue.after.name queue.after.any queue.after.outcome
+		queue.array.id queue.array.name queue.array.index queue.array.count queue.array.parallel
+		queue.retry.max queue.retry.done queue.retry.on queue.retry.due queue.remove`)
 	v := strings.Fields("name owner_uid path external created_at")
 	for _, tc := range []struct {
 		of   any
