@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"agentd/internal/api"
 	"agentd/internal/config"
@@ -40,6 +41,8 @@ func OSStdio() Stdio {
 func Main(args []string, stdio Stdio) int {
 	// Before anything else: a signal that comes during a slow start must find its handler.
 	signals := make(chan os.Signal, 8)
+	// A core would be a file with everybody's secrets in it. Where this fails there are none to be had either.
+	_ = unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
 

@@ -91,6 +91,7 @@ func TestCanaries_StayWhereTheyBelong(t *testing.T) {
 		t.Fatalf("the watcher saw %v, and inspect shows %v: it looks in the wrong places", seen, secrets.in(inspected))
 	}
 
+	noCore(t, w.agentd.Process.Pid)
 	stop = secrets.watch(w.agentd.Process.Pid)
 	spec := `    environ: {SECRET: %q}
     run: {bootstrap: "test -n \"$SECRET\" && : %s"}
@@ -134,7 +135,7 @@ func TestCanaries_StayWhereTheyBelong(t *testing.T) {
 	// What her own template says she may read; the passwords nobody gets unasked.
 	for _, path := range []string{
 		api.PathSession, api.PathSessionHistory, api.PathSessionEvents, api.PathSessionLogs, api.PathEvents + "?after=0", api.PathMetrics,
-		api.PathSystemInfo, api.PathSystemDoctor, api.PathTemplates, "/v1/templates/literal", "/v1/templates/literal/text", "/v1/templates/literal/revisions",
+		api.PathSystemInfo, api.PathSystemDoctor, api.PathSystemAudit, api.PathStats, api.PathTemplates, "/v1/templates/literal", "/v1/templates/literal/text", "/v1/templates/literal/revisions",
 	} {
 		for _, u := range roles {
 			for _, session := range []string{"literal", "reference"} {
@@ -160,6 +161,23 @@ func TestCanaries_StayWhereTheyBelong(t *testing.T) {
 	w.noneReadable(secrets)
 	w.end(alice, "literal")
 	w.end(alice, "reference")
+}
+
+// noCore wants that a crash writes no memory to the disk, though whoever started the process would let it.
+func noCore(t *testing.T, pid int) {
+	t.Helper()
+	limit := func(pid string) string {
+		text, err := os.ReadFile("/proc/" + pid + "/limits")
+		must(t, err)
+		_, rest, _ := strings.Cut(string(text), "Max core file size")
+		return strings.Fields(rest)[0]
+	}
+	if got := limit("self"); got == "0" {
+		t.Log("here nobody may write a core: nothing is shown")
+	}
+	if got := limit(fmt.Sprint(pid)); got != "0" {
+		t.Errorf("agentd's core may have %s bytes", got)
+	}
 }
 
 // noneReadable looks at every file of agentd's as one who is nobody: in the directories that he can enter.

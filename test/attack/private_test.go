@@ -36,7 +36,7 @@ func TestPrivateImage_IsNotHadByTheEnginesStore(t *testing.T) {
 			}
 			if rule == "all" {
 				// Weakened: each of these gives her the image.
-				for i, args := range launches {
+				for i, args := range launches[:3:3] {
 					session := fmt.Sprint("stolen", i)
 					w.mustCtl(mallory, append([]string{"launch", "private", "-t", session}, args...)...)
 					w.end(mallory, session)
