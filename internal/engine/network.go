@@ -19,11 +19,11 @@ const optionICC = "com.docker.network.bridge.enable_icc"
 
 // EnsureNetwork makes the bridge called name, whose containers do not reach one another, unless it is there. The code is
 // conflict if a network of that name is not such a one of this instance's, and unsupported with Podman, which makes the
-// network without a word, and does not keep its containers apart.
+// network without a word, and does not say whether it keeps its containers apart.
 func (e *Engine) EnsureNetwork(ctx context.Context, name, instance string) error {
 	return e.call(ctx, createTimeout, "make network "+quote(name), func(ctx context.Context, api *client.Client) error {
 		if e.isPodman() {
-			return errs.New(errs.Unsupported, "network %q: Podman does not keep the containers of a network apart", name).
+			return errs.New(errs.Unsupported, "network %q: Podman does not say that it keeps the containers of a network apart", name).
 				WithHint("put sessions: {network: none} into agentd's configuration, or use the Docker Engine")
 		}
 		there, err := findNetwork(ctx, api, name)
