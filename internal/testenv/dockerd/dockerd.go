@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -32,23 +33,35 @@ func Start(ctx context.Context) (*Engine, error) {
 	if err := Sweep(); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", dirPrefix)
+	dir, lock, err := lockedDir()
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{dir: dir, before: lookForTraces()}
+	e := &Engine{dir: dir, lock: lock, before: lookForTraces()}
 	if err := e.start(ctx); err != nil {
 		return nil, errors.Join(err, e.Stop())
 	}
 	return e, nil
 }
 
+// lockedDir makes an engine's directory. It has its name only once it is locked: a sweep at that very moment would take it for
+// one whose owner is gone.
+func lockedDir() (string, *os.File, error) {
+	fresh, err := os.MkdirTemp("", "new-"+dirPrefix)
+	if err != nil {
+		return "", nil, err
+	}
+	lock, err := takeLock(fresh)
+	if err != nil {
+		return "", nil, err
+	}
+	dir := filepath.Join(filepath.Dir(fresh), strings.TrimPrefix(filepath.Base(fresh), "new-"))
+	return dir, lock, os.Rename(fresh, dir)
+}
+
 func (e *Engine) start(ctx context.Context) (err error) {
 	// Ordinary users of the tests must reach the socket.
 	if err := os.Chmod(e.dir, 0o711); err != nil {
-		return err
-	}
-	if e.lock, err = takeLock(e.dir); err != nil {
 		return err
 	}
 	if e.netns, err = newNetNS(); err != nil {
