@@ -150,7 +150,7 @@ func (c *cached) lock(ctx context.Context, name string, how int) error {
 	case <-ctx.Done():
 		// The one who waits in the kernel lets go when its turn has come, or with the process.
 		go func() {
-			<-locked
+			<-locked  //nolint:errcheck // nobody waits for it any more
 			f.Close() //nolint:errcheck // a lock
 		}()
 		return context.Cause(ctx)
@@ -175,8 +175,8 @@ func (c *cached) close() {
 }
 
 // putAway takes a repository out of the cache; who reads it sees that it is gone and begins again.
-func (q Request) putAway(name string, remove func(root, path string) error) error {
-	top, err := os.OpenRoot(q.Cache.Dir)
+func (r Request) putAway(name string, remove func(root, path string) error) error {
+	top, err := os.OpenRoot(r.Cache.Dir)
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (q Request) putAway(name string, remove func(root, path string) error) erro
 		}
 		return err
 	}
-	return remove(q.Cache.Dir, away)
+	return remove(r.Cache.Dir, away)
 }
 
 // shelf is a repository in the cache as its budget sees it.
@@ -199,8 +199,8 @@ type shelf struct {
 }
 
 // evict keeps the cache within its budget: what was used longest ago goes first, and nothing that is in use.
-func (q Request) evict(remove func(root, path string) error) error {
-	top, err := os.OpenRoot(q.Cache.Dir)
+func (r Request) evict(remove func(root, path string) error) error {
+	top, err := os.OpenRoot(r.Cache.Dir)
 	if err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func (q Request) evict(remove func(root, path string) error) error {
 	var total int64
 	for _, e := range entries {
 		if len(e.Name()) > len(awayPrefix) && e.Name()[:len(awayPrefix)] == awayPrefix {
-			err = errors.Join(err, remove(q.Cache.Dir, e.Name()))
+			err = errors.Join(err, remove(r.Cache.Dir, e.Name()))
 			continue
 		}
 		s := weigh(top, e.Name())
@@ -222,10 +222,10 @@ func (q Request) evict(remove func(root, path string) error) error {
 	}
 	slices.SortFunc(all, func(a, b shelf) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.name, b.name)) })
 	for _, s := range all {
-		if total <= q.Cache.MaxBytes {
+		if total <= r.Cache.MaxBytes {
 			break
 		}
-		gone, failed := q.evictOne(top, s.name, remove)
+		gone, failed := r.evictOne(top, s.name, remove)
 		if gone {
 			total -= s.bytes
 		}
@@ -236,7 +236,7 @@ func (q Request) evict(remove func(root, path string) error) error {
 
 // evictOne removes a repository unless somebody uses it: the lock is held until it has left its place, so that whoever
 // comes in between finds it gone.
-func (q Request) evictOne(top *os.Root, name string, remove func(root, path string) error) (gone bool, err error) {
+func (r Request) evictOne(top *os.Root, name string, remove func(root, path string) error) (gone bool, err error) {
 	f, err := top.OpenFile(filepath.Join(name, useLock), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return false, nil //nolint:nilerr // it has just gone
@@ -245,7 +245,7 @@ func (q Request) evictOne(top *os.Root, name string, remove func(root, path stri
 	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
 		return false, nil
 	}
-	return true, q.putAway(name, remove)
+	return true, r.putAway(name, remove)
 }
 
 // weigh counts what a repository takes.

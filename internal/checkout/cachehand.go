@@ -96,3 +96,23 @@ func verified(ctx context.Context, to io.Writer, from io.Reader, size int64) err
 	_, err := to.Write(sum)
 	return err
 }
+
+// WayIn says how packs get from a cache beneath dir into clones beneath it, by trying: [ByReflink] or [ByCopy].
+func WayIn(dir string) (string, error) {
+	var files [2]*os.File
+	for i := range files {
+		f, err := os.CreateTemp(dir, ".reflink-")
+		if err != nil {
+			return "", err
+		}
+		defer f.Close() //nolint:errcheck // nothing is kept
+		if err := os.Remove(f.Name()); err != nil {
+			return "", err
+		}
+		files[i] = f
+	}
+	if unix.IoctlFileClone(int(files[0].Fd()), int(files[1].Fd())) == nil {
+		return ByReflink, nil
+	}
+	return ByCopy, nil
+}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"agentd/internal/api"
+	"agentd/internal/checkout"
 	"agentd/internal/engine"
 	"agentd/internal/resource"
 )
@@ -145,7 +146,19 @@ func (s *System) git() api.Finding {
 			Fix: "apt-get install ca-certificates",
 		}
 	}
-	return ok("git", "clones by %s; no git is needed here or in images", strings.Join(s.GitSchemes, ", "))
+	return ok("git", "clones by %s; no git is needed here or in images; %s", strings.Join(s.GitSchemes, ", "), s.gitCache())
+}
+
+// gitCache says what is kept of repositories, and what a clone of what is kept costs.
+func (s *System) gitCache() string {
+	if s.GitCacheMax <= 0 {
+		return "nothing of what is fetched is kept (git.cache_max)"
+	}
+	text := fmt.Sprintf("up to %s of what is fetched is kept for each owner", resource.Bytes(s.GitCacheMax))
+	if way, err := checkout.WayIn(string(s.Host.State)); err == nil {
+		text += ", and gets into clones by " + way
+	}
+	return text
 }
 
 // gpu says what of the machine's GPUs sessions can have.

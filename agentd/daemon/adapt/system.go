@@ -46,7 +46,9 @@ type System struct {
 	// Socket is the path that agentd listens at; GitSchemes and CAFile are the configuration's.
 	Socket     string
 	GitSchemes []string
-	CAFile     string
+	// GitCacheMax is the configuration's, too: what is kept of one owner's repositories, in bytes.
+	GitCacheMax int64
+	CAFile      string
 }
 
 // Info is what the agent is and has to give.
