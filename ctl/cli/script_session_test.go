@@ -65,6 +65,7 @@ type world struct {
 //	$REGISTRY, $LOGIN                            registries: the second one wants alice and sesame
 //	$CPUS, $QUARTER                              how many cores there are, and a fourth of them
 //	$JOBS                                        how many jobs are many: 40, or AGENTD_JOBS
+//	$LARGE                                       how many bytes are much: 256 MB, or 1 GB with AGENTD_TEST_LARGE=1
 //	$KEPT                                        of team/kept on $GIT: the commit before the tip of main
 //	$COMMIT, $TIP                                of the sample's repository: of the branch 22.03, and of main
 func TestSessionScripts(t *testing.T) {
@@ -158,6 +159,11 @@ func (w *world) setup(env *testscript.Env) error {
 	}
 	env.Setenv("CPUS", strconv.Itoa(runtime.NumCPU()))
 	env.Setenv("QUARTER", strconv.FormatFloat(float64(runtime.NumCPU())/4, 'f', -1, 64))
+	large := 256_000_000
+	if os.Getenv("AGENTD_TEST_LARGE") == "1" {
+		large = 1_000_000_000
+	}
+	env.Setenv("LARGE", strconv.Itoa(large))
 	env.Setenv("JOBS", cmp.Or(os.Getenv("AGENTD_JOBS"), "40"))
 	text := fmt.Sprintf(`agent: {id: story, scaling_group: default}
 state_dir: %[1]s/state

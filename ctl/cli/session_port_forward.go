@@ -44,21 +44,27 @@ session, as if it were made in there: what listens only on the session's own
 REMOTE is a port, an IP:PORT as seen from inside, or the path of a Unix socket;
 LOCAL is a port of here, the same as REMOTE's by default; without a number
 before the colon a free one is taken, and told. It goes on until ctrl-C or the
-session's end. Connections outlast a restart of agentd.`,
+session's end. Connections outlast a restart of agentd.
+
+Only this machine can connect; --address says which addresses listen instead.
+Whoever reaches them reaches the session: there is no login.`,
 		Example: `  ctl session port-forward template1234 8888
 
   # Several; a free port of here; a database's socket
   ctl session port-forward template1234 8080:80 :6006 5432:/run/pg/.s.PGSQL.5432
 
   # Jupyter, in the browser
-  ctl session port-forward --open template1234 8888`,
+  ctl session port-forward --open template1234 8888
+
+  # For all of a network of one's own
+  ctl session port-forward --address 192.168.1.5 template1234 8888`,
 		Aliases:           []string{"forward"},
 		Args:              argumentNames("SESSION", "[LOCAL:]REMOTE..."),
 		ValidArgsFunction: a.completeSessions(1, false),
 	}
 	x := forwards{}
-	cmd.Flags().StringSliceVar(&x.addresses, "address", []string{"localhost"}, "`addresses` of here to listen on")
-	cmd.Flags().BoolVar(&x.open, "open", false, "open the first port in the browser")
+	cmd.Flags().StringSliceVar(&x.addresses, "address", []string{"127.0.0.1"}, "`addresses` of here to listen on")
+	cmd.Flags().BoolVar(&x.open, "open", false, "open the first one in a browser, or print its URL")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		x.ref = args[0]
 		if len(args) < 2 {
@@ -136,6 +142,11 @@ func (a *app) forward(ctx context.Context, x forwards) error {
 	x.ref = info.ID
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	for _, address := range x.addresses {
+		if ip, err := netip.ParseAddr(address); address != "localhost" && (err != nil || !ip.IsLoopback()) {
+			a.warn("whoever reaches " + address + " reaches the session: there is no login")
+		}
+	}
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	var listeners []net.Listener
@@ -156,7 +167,7 @@ func (a *app) forward(ctx context.Context, x forwards) error {
 		}
 	}
 	if x.open {
-		a.openBrowser(ctx, "http://"+listeners[0].Addr().String()+"/")
+		a.openBrowser(ctx, browserAddress(listeners[0].Addr()))
 	}
 	ended, err := a.until(ctx, c, x.ref, finished)
 	cancel()
@@ -267,21 +278,28 @@ func joinHalves(a, b client.HalfConn) {
 	both.Wait()
 }
 
-// openBrowser opens an address as the person's desktop does, and at least tells it.
+// browserAddress is what a browser of here asks for; what listens on all addresses is reached by loopback.
+func browserAddress(of net.Addr) string {
+	at, err := netip.ParseAddrPort(of.String())
+	if err != nil {
+		return "http://" + of.String() + "/"
+	}
+	if at.Addr().IsUnspecified() {
+		// An unspecified one is of both families here.
+		at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
+	}
+	return "http://" + at.String() + "/"
+}
+
+// openBrowser opens an address by xdg-open where there is a display, and prints it where nothing shows it.
 func (a *app) openBrowser(ctx context.Context, address string) {
-	a.note("%s", address)
-	for _, program := range []string{a.Getenv("BROWSER"), "xdg-open", "open"} {
-		if program == "" {
-			continue
-		}
-		path, err := exec.LookPath(program)
-		if err != nil {
-			continue
-		}
-		cmd := exec.CommandContext(context.WithoutCancel(ctx), path, address) //nolint:gosec // the person's own browser
+	display := a.Getenv("DISPLAY") != "" || a.Getenv("WAYLAND_DISPLAY") != ""
+	if path, err := exec.LookPath("xdg-open"); display && err == nil {
+		cmd := exec.CommandContext(context.WithoutCancel(ctx), path, address) //nolint:gosec // the desktop's own browser
 		if cmd.Start() == nil {
 			go cmd.Wait() //nolint:errcheck // how it ends is between it and the person
 			return
 		}
 	}
+	a.note("%s", address)
 }

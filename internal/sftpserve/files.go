@@ -190,12 +190,19 @@ func named(kind byte, p *packet) ([]byte, error) {
 		}
 		return appendAttrs([]byte{typeAttrs}, info), nil
 	case typeSetstat:
-		return nil, setstat(name, p.attrs())
+		a := p.attrs()
+		if p.bad {
+			return nil, errMalformed
+		}
+		return nil, setstat(name, a)
 	case typeRemove:
 		return nil, syscall.Unlink(name)
 	case typeMkdir:
-		mode := fs.FileMode(0o777)
-		if a := p.attrs(); a.mode != nil {
+		mode, a := fs.FileMode(0o777), p.attrs()
+		if p.bad {
+			return nil, errMalformed
+		}
+		if a.mode != nil {
 			mode = fs.FileMode(*a.mode) & fs.ModePerm
 		}
 		return nil, os.Mkdir(name, mode)

@@ -134,11 +134,16 @@ func (s *server) serve(p *packet) []byte {
 	return append(out, answer[1:]...)
 }
 
-// perform performs one request; no answer and no error is the status ok.
+// perform performs one request; no answer and no error is the status ok. One that lacks fields is not performed: what is
+// missing reads as zero, and would empty a file.
 func (s *server) perform(kind byte, p *packet) ([]byte, error) {
 	switch kind {
 	case typeOpen:
-		return s.open(p.string(), p.uint32(), p.attrs())
+		name, bits, a := p.string(), p.uint32(), p.attrs()
+		if p.bad {
+			return nil, errMalformed
+		}
+		return s.open(name, bits, a)
 	case typeOpendir:
 		return s.opendir(p.string())
 	case typeClose:
@@ -146,11 +151,19 @@ func (s *server) perform(kind byte, p *packet) ([]byte, error) {
 	case typeRead:
 		return s.read(p.string(), p.uint64(), p.uint32())
 	case typeWrite:
-		return nil, s.write(p.string(), p.uint64(), p.string())
+		name, offset, data := p.string(), p.uint64(), p.string()
+		if p.bad {
+			return nil, errMalformed
+		}
+		return nil, s.write(name, offset, data)
 	case typeFstat:
 		return s.fstat(p.string())
 	case typeFsetstat:
-		return nil, s.fsetstat(p.string(), p.attrs())
+		name, a := p.string(), p.attrs()
+		if p.bad {
+			return nil, errMalformed
+		}
+		return nil, s.fsetstat(name, a)
 	case typeReaddir:
 		return s.readdir(p.string())
 	}
