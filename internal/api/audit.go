@@ -22,7 +22,7 @@ type AuditEntry struct {
 	UID uint32 `json:"uid" doc:"who asked, as the kernel says (SO_PEERCRED)"`
 	PID int32  `json:"pid" doc:"his process when he connected; it may be another's by now"`
 	// Action is the operation's id, as the API's description has it.
-	Action  string `json:"action" doc:"the operation's id, as in openapi.json; 'request' if it was refused before one was known"`
+	Action  string `json:"action" doc:"the operation's id, as in openapi.json; 'request' if refused before one was known"`
 	Outcome string `json:"outcome" enum:"done,refused,failed"`
 	// Code and Reason say why it was not done.
 	Code   string `json:"code,omitempty" doc:"the error's code, if it was not done"`

@@ -23,7 +23,7 @@ const optionICC = "com.docker.network.bridge.enable_icc"
 func (e *Engine) EnsureNetwork(ctx context.Context, name, instance string) error {
 	return e.call(ctx, createTimeout, "make network "+quote(name), func(ctx context.Context, api *client.Client) error {
 		if e.isPodman() {
-			return errs.New(errs.Unsupported, "network %q: Podman does not say that it keeps the containers of a network apart", name).
+			return errs.New(errs.Unsupported, "network %q: Podman does not say whether it keeps containers apart", name).
 				WithHint("put sessions: {network: none} into agentd's configuration, or use the Docker Engine")
 		}
 		there, err := findNetwork(ctx, api, name)
