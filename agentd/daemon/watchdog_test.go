@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,22 +69,22 @@ func TestFeed_NotWhileTheReconcileTickHangs(t *testing.T) {
 		defer s.Close()
 		d := &daemon{log: slog.New(slog.DiscardHandler)}
 		const interval = 30 * time.Second
-		pings := 0
-		go d.feed(t.Context(), interval, []*vital{reconciling(s)}, func() error { pings++; return nil })
+		var pings atomic.Int64
+		go d.feed(t.Context(), interval, []*vital{reconciling(s)}, func() error { pings.Add(1); return nil })
 		time.Sleep(time.Minute)
-		if pings < 8 {
-			t.Errorf("fed %d times in a minute; want four times in %s", pings, interval)
+		if n := pings.Load(); n < 8 {
+			t.Errorf("fed %d times in a minute; want four times in %s", n, interval)
 		}
 		go s.Tend(t.Context(), nil)
 		time.Sleep(interval)
-		before := pings
+		before := pings.Load()
 		time.Sleep(2 * interval)
-		if pings != before {
-			t.Errorf("fed %d times while the tick hangs", pings-before)
+		if n := pings.Load(); n != before {
+			t.Errorf("fed %d times while the tick hangs", n-before)
 		}
 		close(disk.release)
 		time.Sleep(interval)
-		if pings == before {
+		if pings.Load() == before {
 			t.Error("not fed after it went on")
 		}
 	})

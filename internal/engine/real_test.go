@@ -64,10 +64,8 @@ func TestProbe_WhatAnImageHas(t *testing.T) {
 	shell := func(body []byte) imagetest.Image {
 		return imagetest.Image{Layers: [][]imagetest.File{etc, {{Name: "bin/sh", Mode: 0o755, Body: body}}}}
 	}
-	foreign := "arm64"
-	if runtime.GOARCH == foreign {
-		foreign = "amd64"
-	}
+	// Not arm64: the tests of other architectures register an emulator for it.
+	const foreign = "mips64le"
 	cases := map[string]struct {
 		image imagetest.Image
 		want  engine.Program

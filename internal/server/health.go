@@ -26,8 +26,9 @@ type healthIn struct {
 }
 
 type healthOut struct {
-	Status int
-	Body   api.Health
+	Status     int
+	RetryAfter string `header:"Retry-After" doc:"Of a 503: when to ask again, in seconds"`
+	Body       api.Health
 }
 
 func (s *Server) registerHealth(a huma.API) {
@@ -49,16 +50,17 @@ func (s *Server) registerHealth(a huma.API) {
 			if in.Part == "" {
 				h.Store, h.Engine = store.ask(ctx), engine.ask(ctx)
 			}
-			status := http.StatusOK
+			out := &healthOut{Status: http.StatusOK}
 			if h.Store.Status == partFailed || h.Engine.Status == partFailed {
 				h.Status = "degraded"
 			}
 			// Without the engine agentd is well: it serves templates and keeps its sessions, and nothing is mended by
 			// starting it anew.
 			if h.Store.Status == partFailed {
-				status = http.StatusServiceUnavailable
+				out.Status, out.RetryAfter = http.StatusServiceUnavailable, "1"
 			}
-			return &healthOut{Status: status, Body: h}, nil
+			out.Body = h
+			return out, nil
 		})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -25,6 +26,7 @@ func cpus(n int64) map[string]int64 { return map[string]int64{"cpu": n * 1e9, "m
 // line is an admission whose grants are noted.
 type line struct {
 	*admission
+	mu    sync.Mutex
 	order []string
 	ends  map[string]error
 }
@@ -39,6 +41,8 @@ func (l *line) take(ctx context.Context, rec session.Record) {
 		if err == nil {
 			err = l.acquire(ctx, rec.ID, cpus(2), func(string) {})
 		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		if err == nil {
 			l.order = append(l.order, rec.ID)
 		}
@@ -50,6 +54,8 @@ func (l *line) take(ctx context.Context, rec session.Record) {
 func (l *line) granted(t *testing.T, want string) {
 	t.Helper()
 	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if got := fmt.Sprint(l.order); got != want {
 		t.Fatalf("granted %s, want %s", got, want)
 	}

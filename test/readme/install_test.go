@@ -35,7 +35,7 @@ func TestInstall_PutsEachFileInItsPlace(t *testing.T) {
 	want := []string{
 		"etc/agentd/agentd.yaml",
 		"usr/bin/agentd", "usr/bin/ctl",
-		"usr/lib/agentd/agentd-imageprobe", "usr/lib/agentd/agentd-init",
+		"usr/lib/agentd/agentd-helper", "usr/lib/agentd/agentd-imageprobe", "usr/lib/agentd/agentd-init",
 		"usr/lib/systemd/system/agentd.service", "usr/lib/systemd/system/agentd.slice",
 		"usr/lib/systemd/system/agentd.socket", "usr/lib/systemd/user/agentd.service",
 		"usr/lib/sysusers.d/agentd.conf", "usr/lib/tmpfiles.d/agentd.conf",
