@@ -26,9 +26,10 @@ func main() {
 	only := flag.Bool("launches", false, "measure sessions only")
 	clones := flag.Bool("clones", false, "measure sessions with a repository only")
 	jobs := flag.Bool("jobs", false, "measure the queue only")
+	short := flag.Bool("short", false, "leave out the queue and repositories, which take minutes")
 	many := flag.Int("templates", 10_000, "`number` of templates that is many")
 	flag.Parse()
-	if err := run(*bin, *docker, max(*pairs, 10), *many, *only, *clones, *jobs); err != nil {
+	if err := run(*bin, *docker, max(*pairs, 10), *many, *only, *clones, *jobs, *short); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -42,11 +43,13 @@ type bench struct {
 	dir    string
 	pairs  int
 	// jobs asks for the row of the queue only.
-	jobs  bool
+	jobs bool
+	// short leaves out the rows that take minutes each.
+	short bool
 	table table
 }
 
-func run(bin, docker string, pairs, many int, only, clones, jobs bool) (err error) {
+func run(bin, docker string, pairs, many int, only, clones, jobs, short bool) (err error) {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer cancel()
 	if bin, err = filepath.Abs(bin); err != nil {
@@ -57,7 +60,7 @@ func run(bin, docker string, pairs, many int, only, clones, jobs bool) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, scratch.Remove(dir)) }()
-	b := &bench{ctx: ctx, bin: bin, docker: docker, dir: dir, pairs: pairs, jobs: jobs}
+	b := &bench{ctx: ctx, bin: bin, docker: docker, dir: dir, pairs: pairs, jobs: jobs, short: short}
 
 	// What was measured before a failure is worth having.
 	defer b.print(os.Stdout)

@@ -136,7 +136,9 @@ func cgroupfsDriver(g *guest) (string, error) {
 	if err := os.WriteFile("/etc/docker/daemon.json", []byte(settings), 0o644); err != nil {
 		return "", err
 	}
-	if err := edit("    cpu: \"0\"", "    cpu: \"0.5\"", "mem: 256m", "mem: 512m", "  group: agentd\n", "  group: agentd_b\n"); err != nil {
+	// With its four spaces it is the reserve's, and not the quota's.
+	err := edit(`    cpu: "0"`, `    cpu: "0.5"`, "mem: 256m", "mem: 512m", "  group: agentd\n", "  group: agentd_b\n")
+	if err != nil {
 		return "", err
 	}
 	if _, err := run("sh", "-ec", "systemctl restart docker.service; systemctl restart agentd.service"); err != nil {
