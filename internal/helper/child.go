@@ -119,6 +119,7 @@ func call(table Table, c *conn, r request) (message, []*os.File) {
 // thread that starts the child.
 func harden() (*conn, error) {
 	unix.CloseOnExec(socketFD)
+	unix.Close(programFD) //nolint:errcheck // it was needed to begin only
 	// Before the first secret arrives: nobody, of the same user either, may trace this process or read its memory.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("switch off dumps: %w", err)

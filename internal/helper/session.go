@@ -160,7 +160,13 @@ func (s *Session) broken(ctx context.Context, op string, err error) error {
 	return errs.New(errs.Internal, "%s: ended: %v: %s", s.what(op), s.ended, said)
 }
 
-// outOfMemory knows the words of the Go runtime when the kernel refuses it memory.
+// outOfMemory knows the words of the Go runtime, and of its C part, when the kernel refuses them memory: for the heap, or
+// for the stack of one more thread.
 func outOfMemory(said string) bool {
-	return strings.Contains(said, "cannot allocate memory") || strings.Contains(said, "out of memory")
+	for _, words := range []string{"cannot allocate memory", "out of memory", "pthread_create failed"} {
+		if strings.Contains(said, words) {
+			return true
+		}
+	}
+	return false
 }

@@ -10,8 +10,11 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"agentd/internal/errs"
 	"agentd/internal/identity"
@@ -228,6 +231,61 @@ func TestSession_ParentsDeathEndsEverything(t *testing.T) {
 		t.Error("the parent ended well")
 	}
 	eventually(t, "both end", func() bool { return !alive(child) && !alive(grandchild) })
+}
+
+// Between fork and exec the runtime may put its own pipe at the number above the highest that it hands over. That was the
+// program's number, now and then, when many launches began at once.
+func TestStart_WhateverNumberTheProgramHas(t *testing.T) {
+	self, err := Pin("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer self.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	var wait sync.WaitGroup
+	for range 2 {
+		wait.Go(func() { openAndClose(ctx, t) })
+	}
+	for i := range 100 {
+		if err := startOnce(t, self, 10+i%20); err != nil {
+			t.Error(err)
+			break
+		}
+	}
+	cancel()
+	wait.Wait()
+}
+
+// openAndClose makes other numbers free all the time.
+func openAndClose(ctx context.Context, t *testing.T) {
+	var held []*os.File
+	for ctx.Err() == nil {
+		f, err := os.Open("/dev/null")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if held = append(held, f); len(held) == 6 {
+			closeAll(held)
+			held = nil
+		}
+	}
+	closeAll(held)
+}
+
+// startOnce starts a child from a copy of self that has the first free number from the given one.
+func startOnce(t *testing.T, self *os.File, number int) error {
+	fd, err := unix.FcntlInt(self.Fd(), unix.F_DUPFD_CLOEXEC, number)
+	if err != nil {
+		return err
+	}
+	program := os.NewFile(uintptr(fd), "program")
+	defer program.Close()
+	k, err := Starter{Program: program}.Start(someone())
+	if err != nil {
+		return fmt.Errorf("program at %d: %w", fd, err)
+	}
+	return errors.Join(k.Do(t.Context(), "events", 0, nil, nil), k.Close())
 }
 
 func TestStart_JoinComesBeforeTheFirstRequest(t *testing.T) {

@@ -29,9 +29,8 @@ type Limits struct {
 
 // Starter starts sessions. The zero value starts the running program with an empty environment and no limits.
 type Starter struct {
-	// Program is what to start, with [Argument]; empty means the running program, by /proc/self/exe: the same build,
-	// even if the file was replaced since.
-	Program string
+	// Program is what to start, with [Argument]: see [Pin]. Nil means the running program.
+	Program *os.File
 	// Env is the whole environment of a child; it must hold no secret.
 	Env    []string
 	Limits Limits
@@ -74,10 +73,13 @@ func (s Starter) Start(as identity.Caller) (*Session, error) {
 
 func (s Starter) command(as identity.Caller) (*exec.Cmd, *conn, *os.File, error) {
 	program := s.Program
-	if program == "" {
-		program = "/proc/self/exe"
+	if program == nil {
+		var err error
+		if program, err = ownProgram(); err != nil {
+			return nil, nil, nil, err
+		}
 	}
-	cmd := exec.Command(program, Argument)
+	cmd := exec.Command(programPath, Argument)
 	cmd.Dir, cmd.Env = "/", append([]string{}, s.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: orphaned}
 	switch euid := os.Geteuid(); {
@@ -99,7 +101,7 @@ func (s Starter) command(as identity.Caller) (*exec.Cmd, *conn, *os.File, error)
 		theirs.Close() //nolint:errcheck // nothing was sent
 		return nil, nil, nil, errs.New(errs.Internal, "start the helper: %w", err)
 	}
-	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.ExtraFiles = []*os.File{theirs, program} // in the order of socketFD and programFD
 	return cmd, mine, theirs, nil
 }
 
